@@ -1,0 +1,84 @@
+/*
+ * The machine's part of struct cpu, and what must be inline: which CPU this is, and whether it
+ * takes interrupts.
+ *
+ * A CPU is a host thread whose GS base points at struct machine_cpu (the host's C library uses
+ * only FS). A kernel thread may be preempted by a signal at any instruction and resume on
+ * another host thread, so whatever names "this CPU" must be one instruction: hence the
+ * GS-relative accesses. "Interrupts disabled" is the byte at offset 8; a signal that finds it
+ * zero sets bits in `pending` and returns, and interrupts_enable() replays them.
+ */
+#pragma once
+
+#include "kern/types.h"
+
+struct cpu;
+
+struct machine_cpu {
+    struct cpu *self;               /* offset 0 */
+    volatile uint8_t interrupts_on; /* offset 8 */
+    volatile uint32_t pending;      /* offset 12: interrupts that came while disabled */
+    int host_thread;                /* the host's thread number, for tgkill(2) */
+    volatile uint32_t idle;         /* sleeps in machine_idle() on `pending` */
+    void *timer;                    /* timer_t of the host */
+    int host_pid_of_guest;          /* the stub that runs on this CPU, or 0; to be kicked too */
+};
+
+_Static_assert(offsetof(struct machine_cpu, self) == 0, "used by cpu_self()");
+_Static_assert(offsetof(struct machine_cpu, interrupts_on) == 8, "used below");
+_Static_assert(offsetof(struct machine_cpu, pending) == 12, "used below");
+
+/* Run the handlers of what is pending, with interrupts disabled, then enable them. */
+void machine_replay_interrupts(void);
+
+/*
+ * The CPU that this code runs on. Stable only with interrupts disabled: otherwise the thread
+ * may move to another CPU before the answer is used.
+ */
+static inline struct cpu *cpu_self(void)
+{
+    struct cpu *cpu;
+
+    __asm__ volatile("mov %%gs:0, %0" : "=r"(cpu));
+    return cpu;
+}
+
+static inline void cpu_relax(void)
+{
+    __asm__ volatile("pause" ::: "memory");
+}
+
+static inline bool interrupts_are_enabled(void)
+{
+    uint8_t on;
+
+    __asm__ volatile("movb %%gs:8, %0" : "=q"(on)::"memory");
+    return on != 0;
+}
+
+/* Disable interrupts on this CPU; returns whether they were enabled. */
+static inline bool interrupts_disable(void)
+{
+    uint8_t on = 0;
+
+    __asm__ volatile("xchgb %0, %%gs:8" : "+q"(on)::"memory");
+    return on != 0;
+}
+
+static inline void interrupts_enable(void)
+{
+    uint32_t pending;
+
+    __asm__ volatile("movb $1, %%gs:8\n\t"
+                     "movl %%gs:12, %0"
+                     : "=r"(pending)::"memory");
+    if (pending != 0)
+        machine_replay_interrupts();
+}
+
+/* Enable interrupts if `enabled`: the counterpart of interrupts_disable(). */
+static inline void interrupts_restore(bool enabled)
+{
+    if (enabled)
+        interrupts_enable();
+}

@@ -1,0 +1,62 @@
+/*
+ * The machine's part of struct cpu, and what must be inline: which CPU this is, and whether it
+ * takes interrupts. While the kernel runs, GS points at struct machine_cpu.
+ */
+#pragma once
+
+#include "kern/types.h"
+
+struct cpu;
+
+struct machine_cpu {
+    struct cpu *self;    /* trap.S and cpu_self(): offset 0 */
+    uint64_t user_rsp;   /* trap.S: the user's stack pointer during SYSCALL entry, offset 8 */
+    uint64_t kernel_rsp; /* trap.S: the stack pointer inside user_run(), offset 16 */
+    uint32_t apic_id;
+};
+
+/*
+ * The CPU that this code runs on. Stable only with interrupts disabled: otherwise the thread
+ * may move to another CPU before the answer is used.
+ */
+static inline struct cpu *cpu_self(void)
+{
+    struct cpu *cpu;
+
+    __asm__ volatile("mov %%gs:0, %0" : "=r"(cpu));
+    return cpu;
+}
+
+static inline void cpu_relax(void)
+{
+    __asm__ volatile("pause" ::: "memory");
+}
+
+static inline bool interrupts_are_enabled(void)
+{
+    uint64_t flags;
+
+    __asm__ volatile("pushfq; popq %0" : "=r"(flags));
+    return (flags & 0x200) != 0;
+}
+
+/* Disable interrupts on this CPU; returns whether they were enabled. */
+static inline bool interrupts_disable(void)
+{
+    bool were_enabled = interrupts_are_enabled();
+
+    __asm__ volatile("cli" ::: "memory");
+    return were_enabled;
+}
+
+static inline void interrupts_enable(void)
+{
+    __asm__ volatile("sti" ::: "memory");
+}
+
+/* Enable interrupts if `enabled`: the counterpart of interrupts_disable(). */
+static inline void interrupts_restore(bool enabled)
+{
+    if (enabled)
+        interrupts_enable();
+}

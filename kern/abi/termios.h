@@ -1,0 +1,61 @@
+/* Terminal control, as on Linux x86-64 (ioctl_tty(2), termios(3)). */
+#pragma once
+
+#include <stdint.h>
+
+#define TCGETS     0x5401
+#define TCSETS     0x5402
+#define TCSETSW    0x5403
+#define TCSETSF    0x5404
+#define TIOCSCTTY  0x540e
+#define TIOCGPGRP  0x540f
+#define TIOCSPGRP  0x5410
+#define TIOCGWINSZ 0x5413
+#define TIOCSWINSZ 0x5414
+#define FIONREAD   0x541b
+
+#define NCCS_KERNEL 19
+
+/* The kernel's structure (36 bytes); a C library's struct termios may be longer. */
+struct kernel_termios {
+    uint32_t c_iflag;
+    uint32_t c_oflag;
+    uint32_t c_cflag;
+    uint32_t c_lflag;
+    uint8_t c_line;
+    uint8_t c_cc[NCCS_KERNEL];
+};
+
+struct winsize {
+    uint16_t ws_row;
+    uint16_t ws_col;
+    uint16_t ws_xpixel;
+    uint16_t ws_ypixel;
+};
+
+#define VINTR   0
+#define VQUIT   1
+#define VERASE  2
+#define VKILL   3
+#define VEOF    4
+#define VTIME   5
+#define VMIN    6
+#define VSUSP   10
+#define VWERASE 14
+#define VLNEXT  15
+
+#define BRKINT  0000002
+#define ICRNL   0000400
+#define IXON    0002000
+#define OPOST   0000001
+#define ONLCR   0000004
+#define CS8     0000060
+#define CREAD   0000200
+#define ISIG    0000001
+#define ICANON  0000002
+#define ECHO    0000010
+#define ECHOE   0000020
+#define ECHOK   0000040
+#define ECHOCTL 0001000
+#define ECHOKE  0004000
+#define IEXTEN  0100000

@@ -1,0 +1,19 @@
+/*
+ * The kernel's command line: words `key` or `key=value`, then optionally ` -- ` and a shell
+ * command, verbatim to the end, that init runs instead of an interactive shell.
+ *
+ *      root=disk0      the disk with the root file system (default disk0)
+ *      ro              mount it read-only
+ *      init=PATH       the first program (default /bin/init)
+ *      log=WHERE       the machine's: where kernel messages go
+ *      console=stream  the machine's: the console is a stream of bytes, not a terminal
+ */
+#pragma once
+
+#include "kern/types.h"
+
+/* The value of `key` copied to `value` ("" for a bare word); false when it is not there. */
+bool cmdline_get(const char *key, char *value, size_t size);
+
+/* What stands after ` -- `, or NULL. */
+const char *cmdline_command(void);

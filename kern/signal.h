@@ -1,0 +1,37 @@
+/*
+ * Signals (POSIX; signal(7)): sending, masks, actions, and delivery at the return to user mode.
+ */
+#pragma once
+
+#include "kern/abi/signal.h"
+#include "kern/spinlock.h"
+#include "kern/types.h"
+
+struct process;
+struct trap;
+
+typedef uint64_t sigset_t_kernel; /* bit n - 1 is signal n */
+
+struct signal_state {
+    uint64_t pending; /* sent and not delivered */
+    uint64_t blocked; /* the mask */
+    struct kernel_sigaction actions[NSIG];
+};
+
+/* Send `signal` to a process; process_tree_lock is held. 0 is only a test. */
+void signal_send(struct process *process, int signal);
+
+/* Send to all processes of a group. Returns 0 or -ESRCH. Takes process_tree_lock. Any context. */
+int signal_send_group(pid_t group, int signal);
+
+/* Whether the current thread has a signal that would end an interruptible sleep. */
+bool signal_is_pending(void);
+
+/* The current program did something that the processor refused. */
+void signal_from_trap(const struct trap *trap);
+
+/*
+ * Before the return to user mode: act on pending signals (end the process, or make its handler
+ * run). `interrupted` is the number of a system call that returned -ERESTARTSYS, or -1.
+ */
+void signal_deliver(int64_t interrupted);

@@ -1,0 +1,34 @@
+/*
+ * System calls: the table and the handlers' common shape.
+ *
+ * A handler gets the six raw argument registers and returns the result or a negative errno,
+ * exactly what the program finds in its result register. It names its arguments first:
+ *
+ *      int64_t sys_dup2(const uint64_t arg[])
+ *      {
+ *              int from = (int)arg[0];
+ *              int to = (int)arg[1];
+ *
+ * The numbers and names are Linux's (kern/abi/syscall.h); docs/abi.md lists what is a subset.
+ */
+#pragma once
+
+#include "kern/types.h"
+
+typedef int64_t syscall_fn(const uint64_t arg[]);
+
+/*
+ * A handler that was interrupted by a signal and left nothing behind returns this (Linux's name
+ * for the same): the call is made again when no handler of the program runs, else it is EINTR.
+ */
+#define ERESTARTSYS 512
+
+/* Make the system call that the current thread's frame asks for; sets its result. */
+void syscall_dispatch(void);
+
+/* How often calls were made that the kernel does not know, since boot. */
+extern uint64_t syscall_unknown_count;
+
+#define SYSCALL(number, name) syscall_fn sys_##name;
+#include "kern/syscall_table.h"
+#undef SYSCALL

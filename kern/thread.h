@@ -1,0 +1,64 @@
+/*
+ * Threads: what the scheduler runs. A thread has a kernel stack and, if it belongs to a
+ * process, the registers of a user program.
+ */
+#pragma once
+
+#include "kern/list.h"
+#include "kern/types.h"
+#include <machine/context.h>
+#include <machine/frame.h>
+
+struct cpu;
+struct mutex;
+struct process;
+
+enum thread_state {
+    THREAD_RUNNING,  /* on a CPU, or runnable and on a run queue */
+    THREAD_SLEEPING, /* on a wait queue */
+    THREAD_DEAD,     /* its last switch is done or about to be */
+};
+
+/* (i) immutable after creation, (q) the run queue's lock of thread->cpu, (t) only the thread
+ * itself, (a) atomic, (w) the lock of the wait queue that it sleeps on */
+struct thread {
+    struct context context;    /* (q) */
+    void *stack;               /* (i) KERNEL_STACK_SIZE bytes */
+    enum thread_state state;   /* (q) */
+    bool on_cpu;               /* (a) its registers are in a CPU, not in `context` */
+    struct cpu *cpu;           /* (q) where it runs, or last ran */
+    struct list_node run_link; /* (q) */
+    struct list_node all_link; /* the lock of the list of all threads */
+    struct process *process;   /* (i) NULL: a kernel thread */
+    void (*start)(void *);     /* (i) first function, with interrupts enabled */
+    void *start_argument;      /* (i) */
+    const char *waiting_for;   /* (t) what it sleeps on, for debuggers and panic messages */
+#ifdef DEBUG
+    struct mutex *held; /* (t) the newest mutex that it holds */
+#endif
+    char name[16];          /* (t) */
+    struct trapframe frame; /* (t) the user program's registers */
+};
+
+/*
+ * Create a thread that will call start(argument) in kernel mode; it does not run before
+ * sched_make_runnable(). `process` may be NULL. NULL when out of memory. Returning from
+ * `start` is thread_exit().
+ */
+struct thread *thread_create(const char *name, struct process *process, void (*start)(void *),
+                             void *argument) must_check;
+
+/* End the current thread. */
+void thread_exit(void) noreturn_fn;
+
+/* Free a thread that never ran. */
+void thread_discard(struct thread *thread);
+
+/* Create a kernel thread and let it run; panics when out of memory (for start-up only). */
+void thread_start_kernel(const char *name, void (*start)(void *), void *argument);
+
+/* Free the threads that ended; called by the idle threads and when creating one. */
+void thread_reap(void);
+
+/* Print all threads with backtraces to the log. For panic and debugging: takes no locks. */
+void thread_print_all(void);

@@ -1,0 +1,24 @@
+/*
+ * The kernel heap: slab-style caches of equal objects (Bonwick 1994) over physical pages. Debug
+ * builds poison what is free, put red zones around what is not, and panic at overruns and
+ * double frees, naming the cache and who allocated and freed last. Theory in vm/heap.c.
+ */
+#pragma once
+
+#include "kern/types.h"
+
+/* Prepare the heap; after page_init(). */
+void heap_init(void);
+
+/*
+ * Allocate `size` bytes, aligned to 16 (to 64 from 64 bytes on). NULL when out of memory.
+ * kzalloc() clears them. Any context.
+ */
+void *kmalloc(size_t size) must_check;
+void *kzalloc(size_t size) must_check;
+
+/* Free what kmalloc() or kzalloc() returned; NULL is fine. Any context. */
+void kfree(void *p);
+
+/* Bytes handed out and not freed, for leak checks. */
+size_t heap_used(void);

@@ -1,0 +1,46 @@
+/*
+ * Memory objects: pages that come from somewhere, cached by their index. A vnode has one, whose
+ * pager reads the file; address maps map them. Theory in vm/object.c.
+ */
+#pragma once
+
+#include "kern/mutex.h"
+#include "kern/spinlock.h"
+#include "kern/types.h"
+
+struct object;
+struct page;
+
+/* Where an object's pages come from; the owner of the object provides it. */
+struct pager {
+    /* Fill `page` (PAGE_SIZE bytes) with the object's bytes from `offset` on, zeros past the end.
+     * May sleep. Returns 0 or a negative errno. */
+    int (*read)(struct object *object, off_t offset, void *page);
+    /* The last reference is gone; the pages are freed already. */
+    void (*release)(struct object *object);
+};
+
+struct object {
+    uint32_t references;       /* (a) */
+    const struct pager *pager; /* (i) */
+    void *pager_data;          /* (i) the pager's */
+    struct mutex fill_lock;    /* held while the pager reads: one reader a page */
+    struct spinlock lock;
+    struct page **pages; /* (l) by index; NULL where not cached */
+    size_t capacity;     /* (l) length of `pages` */
+    size_t cached;       /* (l) how many are not NULL */
+};
+
+/* Make an object of no pages, with one reference. NULL when out of memory. */
+struct object *object_create(const struct pager *pager, void *pager_data) must_check;
+void object_reference(struct object *object);
+void object_release(struct object *object);
+
+/*
+ * The page at `index` (offset / PAGE_SIZE), read by the pager if it is not cached, with a
+ * reference for the caller. May sleep. Returns 0, -ENOMEM or the pager's error.
+ */
+int object_get_page(struct object *object, size_t index, struct page **page) must_check;
+
+/* Drop the cached pages from `index` on (the file was written or cut). Mappings keep theirs. */
+void object_drop_pages(struct object *object, size_t index);

@@ -1,0 +1,61 @@
+/*
+ * Physical pages: a buddy allocator over all free memory, and a reference count for each page.
+ * Theory in vm/page.c.
+ */
+#pragma once
+
+#include "kern/list.h"
+#include "kern/types.h"
+#include <machine/param.h>
+
+/* (a) atomic, (f) the allocator's lock while free, the owner's while not */
+struct page {
+    uint32_t references;   /* (a) 0: free */
+    uint8_t order;         /* (f) log2 of the block's length, in its first page */
+    uint8_t flags;         /* (f) */
+    struct list_node link; /* (f) the free list; the owner's use while allocated */
+    void *owner;           /* (f) what the owner wants to find from the page */
+};
+
+#define PAGE_ORDER_MAX 10 /* blocks of up to 4 MiB */
+
+/* Take over all memory that the machine reports. Called once, before anything allocates. */
+void page_init(void);
+
+/*
+ * Allocate 2^order contiguous pages, aligned to their size, with one reference. The contents
+ * are undefined (poisoned in debug builds); page_alloc_zero() clears them.
+ * Returns NULL when there are none. Any context.
+ */
+struct page *page_alloc(unsigned order) must_check;
+struct page *page_alloc_zero(unsigned order) must_check;
+
+/* Take or drop a reference to a block by its first page; the last one frees it. Any context. */
+void page_reference(struct page *page);
+void page_release(struct page *page);
+
+/* How many references there are: stable only when the caller excludes others. */
+uint32_t page_references(const struct page *page);
+
+paddr_t page_address(const struct page *page);
+struct page *page_from_address(paddr_t pa);
+
+/* The page's bytes in the kernel's direct map. */
+static inline void *direct_map(paddr_t pa)
+{
+    return (void *)(DIRECT_MAP_BASE + pa);
+}
+
+static inline paddr_t direct_map_address(const void *p)
+{
+    return (paddr_t)(vaddr_t)p - DIRECT_MAP_BASE;
+}
+
+static inline void *page_data(const struct page *page)
+{
+    return direct_map(page_address(page));
+}
+
+/* In pages. */
+size_t page_total_count(void);
+size_t page_free_count(void);
