@@ -1,0 +1,60 @@
+/*
+ * Backtraces in the kernel's own terms.
+ *
+ * The kernel is compiled with frame pointers: each frame starts with the caller's frame pointer
+ * and the return address. A walk ends where that chain leaves the stack or does not rise, so
+ * that a smashed stack gives a short backtrace and not a second fault.
+ */
+#include "kern/symbols.h"
+
+#include "kern/machine.h"
+#include "kern/print.h"
+
+#define MAX_FRAMES 32
+
+const char *symbol_find(vaddr_t address, size_t *offset)
+{
+    int64_t wanted = (int64_t)(address - (vaddr_t)&kernel_main);
+    size_t low = 0, high = symbol_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (symbol_table[middle].offset <= wanted)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == 0 || low == symbol_count)
+        return NULL;
+    *offset = (size_t)(wanted - symbol_table[low - 1].offset);
+    return symbol_table[low - 1].name;
+}
+
+static void print_frame(vaddr_t pc)
+{
+    size_t offset;
+    const char *name = symbol_find(pc, &offset);
+
+    if (name != NULL)
+        kprintf("    %s+0x%zx\n", name, offset);
+    else
+        kprintf("    0x%lx\n", pc);
+}
+
+void backtrace_print(vaddr_t pc, vaddr_t fp, vaddr_t low, vaddr_t high)
+{
+    if (pc != 0)
+        print_frame(pc);
+    for (int i = 0; i < MAX_FRAMES; i++) {
+        if (fp < low || fp + 2 * sizeof(vaddr_t) > high || !is_aligned(fp, sizeof(vaddr_t)))
+            return;
+        const vaddr_t *frame = (const vaddr_t *)fp;
+        if (frame[1] == 0)
+            return;
+        print_frame(frame[1]);
+        if (frame[0] <= fp)
+            return;
+        fp = frame[0];
+    }
+}
