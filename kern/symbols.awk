@@ -1,0 +1,19 @@
+# Turn the output of `nm -n` into the C source of the kernel's symbol table: functions only,
+# in rising order, as offsets from kernel_main (see kern/symbols.h). The compiler does the
+# subtraction: awk's numbers are too short for addresses.
+
+$2 ~ /^[tTwW]$/ {
+    address[count] = $1
+    name[count++] = $3
+    if ($3 == "kernel_main")
+        kernel_main = $1
+}
+
+END {
+    print "#include \"kern/symbols.h\"\n"
+    print "const struct symbol symbol_table[] = {"
+    for (i = 0; i < count; i++)
+        printf "    {(int32_t)(0x%sUL - 0x%sUL), \"%s\"},\n", address[i], kernel_main, name[i]
+    print "    {INT32_MAX, NULL},\n};"
+    print "const size_t symbol_count = " count + 0 ";"
+}
