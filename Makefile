@@ -62,7 +62,13 @@ clean: ## Remove everything that was made
 # compile_commands.json, for editors: one entry a source, with the command that compiles it.
 json_entry = $(file >>$@,{"directory": "$(CURDIR)", "file": "$1", "command": "$2 -c $1"},)
 
-compile_commands.json: $(MAKEFILE_LIST) $(MACHINE:%=$(BUILD)/%/commands) build/user/commands
+all_sources = $(sort $(foreach m,$(MACHINE),$($m_all)) $(USER_SOURCES))
+
+build/sources: FORCE
+	@mkdir -p $(@D)
+	@echo '$(all_sources)' | cmp -s - $@ || echo '$(all_sources)' > $@
+
+compile_commands.json: build/sources $(MACHINE:%=$(BUILD)/%/commands) build/user/commands
 	@: $(file >$@,[)
 	@: $(foreach m,$(MACHINE),$(foreach source,$(filter-out arch/$m/%,$($m_all)),\
 	       $(call json_entry,$(source),$($m_kernel_command))))

@@ -2,7 +2,9 @@
 # in rising order, as offsets from kernel_main (see kern/symbols.h). The compiler does the
 # subtraction: awk's numbers are too short for addresses.
 
-$2 ~ /^[tTwW]$/ {
+BEGIN { count = 0 }
+
+$2 ~ /^[tT]$/ {
     address[count] = $1
     name[count++] = $3
     if ($3 == "kernel_main")
