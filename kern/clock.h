@@ -48,5 +48,8 @@ int clock_sleep_until(nsec_t deadline) must_check;
 /* Prepare the timeouts of a CPU. For kern/main.c. */
 void clock_init_cpu(struct cpu *cpu);
 
-/* The current thread's time slice begins; others are waiting if `contended`. For kern/sched.c. */
-void clock_start_slice(bool contended);
+/*
+ * For kern/sched.c, on this CPU with interrupts disabled: call sched_timer() at `deadline` at the
+ * latest; it may also be called earlier. NSEC_NEVER: not needed.
+ */
+void clock_set_sched_deadline(nsec_t deadline);

@@ -21,6 +21,7 @@ struct cpu {
     bool interrupts_were_on; /* (s) what the outermost push found */
     bool need_resched;       /* (a) the current thread should yield soon */
     bool is_idle;            /* (a) sleeps or is about to, in the idle thread */
+    struct thread *previous; /* (s) whom the current thread was switched to from */
     struct run_queue queue;
     struct timeouts *timeouts; /* (i) kern/clock.c */
 #ifdef DEBUG

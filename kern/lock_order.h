@@ -28,7 +28,8 @@ enum lock_rank {
     LOCK_PIPE,         /* one pipe */
     LOCK_TTY,          /* one terminal */
     LOCK_DEVICE,       /* one device driver's queue */
-    LOCK_SLEEP_LOCK,   /* the inside of a sleep lock or condition variable */
+    LOCK_CONDVAR,      /* the inside of a condition variable */
+    LOCK_SLEEP_LOCK,   /* the inside of a sleep lock */
     LOCK_OBJECT,       /* a memory object's or anon map's pages */
     LOCK_PMAP,         /* one page table */
     LOCK_TLB,          /* a TLB shootdown in progress */

@@ -14,9 +14,10 @@ struct mutex;
 struct process;
 
 enum thread_state {
-    THREAD_RUNNING,  /* on a CPU, or runnable and on a run queue */
-    THREAD_SLEEPING, /* on a wait queue */
-    THREAD_DEAD,     /* its last switch is done or about to be */
+    THREAD_RUNNING,                /* on a CPU, or runnable and on a run queue */
+    THREAD_SLEEPING,               /* on a wait queue */
+    THREAD_SLEEPING_INTERRUPTIBLE, /* as SLEEPING, and a signal ends it */
+    THREAD_DEAD,                   /* its last switch is done or about to be */
 };
 
 /* (i) immutable after creation, (q) the run queue's lock of thread->cpu, (t) only the thread
@@ -26,6 +27,8 @@ struct thread {
     void *stack;               /* (i) KERNEL_STACK_SIZE bytes */
     enum thread_state state;   /* (q) */
     bool on_cpu;               /* (a) its registers are in a CPU, not in `context` */
+    nsec_t ran_since;          /* (q) when it was switched to */
+    nsec_t run_time;           /* (q) how long it ran before that */
     struct cpu *cpu;           /* (q) where it runs, or last ran */
     struct list_node run_link; /* (q) */
     struct list_node all_link; /* the lock of the list of all threads */

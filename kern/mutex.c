@@ -1,0 +1,137 @@
+/*
+ * Sleep locks and condition variables, built from a spinlock and a wait queue.
+ *
+ * A mutex that is released wakes the longest sleeper, which then competes for it with threads
+ * that come by: that is not fair, but a thread that runs need not wait for one that must first
+ * be scheduled. In debug builds each thread chains the mutexes that it holds, newest first, for
+ * the order check.
+ */
+#include "kern/mutex.h"
+
+#include "kern/cpu.h"
+#include "kern/print.h"
+#include "kern/thread.h"
+
+void mutex_init(struct mutex *mutex, const char *name, enum lock_rank rank)
+{
+    *mutex = (struct mutex){.rank = rank, .name = name};
+    spin_init(&mutex->lock, name, LOCK_SLEEP_LOCK);
+    wait_queue_init(&mutex->waiters);
+}
+
+#ifdef DEBUG
+static void check_order(const struct mutex *mutex, const struct thread *self, bool is_nested)
+{
+    const struct mutex *newest = self->held;
+
+    if (mutex->holder == self)
+        panic("mutex '%s' taken twice by one thread", mutex->name);
+    if (newest != NULL &&
+        (mutex->rank < newest->rank || (mutex->rank == newest->rank && !is_nested)))
+        panic("lock order: mutex '%s' (rank %d) taken while '%s' (rank %d) is held", mutex->name,
+              mutex->rank, newest->name, newest->rank);
+}
+#endif
+
+static void note_taken(struct mutex *mutex, struct thread *self, vaddr_t caller)
+{
+    mutex->holder = self;
+#ifdef DEBUG
+    mutex->taken_at = caller;
+    mutex->previous = self->held;
+    self->held = mutex;
+#else
+    (void)caller;
+#endif
+}
+
+static void take(struct mutex *mutex, bool is_nested, vaddr_t caller)
+{
+    struct thread *self = thread_self();
+
+    assert_may_sleep();
+#ifdef DEBUG
+    check_order(mutex, self, is_nested);
+#else
+    (void)is_nested;
+#endif
+    spin_lock(&mutex->lock);
+    while (mutex->holder != NULL)
+        wait_sleep(&mutex->waiters, &mutex->lock);
+    note_taken(mutex, self, caller);
+    spin_unlock(&mutex->lock);
+}
+
+void mutex_lock(struct mutex *mutex)
+{
+    take(mutex, false, (vaddr_t)__builtin_return_address(0));
+}
+
+void mutex_lock_nested(struct mutex *mutex)
+{
+    take(mutex, true, (vaddr_t)__builtin_return_address(0));
+}
+
+bool mutex_trylock(struct mutex *mutex)
+{
+    bool is_free;
+
+    spin_lock(&mutex->lock);
+    is_free = mutex->holder == NULL;
+    if (is_free)
+        note_taken(mutex, thread_self(), (vaddr_t)__builtin_return_address(0));
+    spin_unlock(&mutex->lock);
+    return is_free;
+}
+
+void mutex_unlock(struct mutex *mutex)
+{
+    spin_lock(&mutex->lock);
+#ifdef DEBUG
+    struct mutex **link = &thread_self()->held;
+
+    if (mutex->holder != thread_self())
+        panic("mutex '%s' released by a thread that does not hold it", mutex->name);
+    while (*link != mutex)
+        link = &(*link)->previous;
+    *link = mutex->previous;
+#endif
+    mutex->holder = NULL;
+    wait_wake_one(&mutex->waiters);
+    spin_unlock(&mutex->lock);
+}
+
+bool mutex_is_held(struct mutex *mutex)
+{
+    return __atomic_load_n(&mutex->holder, __ATOMIC_RELAXED) == thread_self();
+}
+
+void condvar_init(struct condvar *condvar)
+{
+    spin_init(&condvar->lock, "condition variable", LOCK_CONDVAR);
+    wait_queue_init(&condvar->waiters);
+}
+
+void condvar_wait(struct condvar *condvar, struct mutex *mutex)
+{
+    /* A signal needs condvar->lock, so none is lost between the two releases. */
+    spin_lock(&condvar->lock);
+    mutex_unlock(mutex);
+    wait_sleep(&condvar->waiters, &condvar->lock);
+    spin_unlock(&condvar->lock);
+    mutex_lock(mutex);
+}
+
+void condvar_signal(struct condvar *condvar)
+{
+    spin_lock(&condvar->lock);
+    wait_wake_one(&condvar->waiters);
+    spin_unlock(&condvar->lock);
+}
+
+void condvar_broadcast(struct condvar *condvar)
+{
+    spin_lock(&condvar->lock);
+    wait_wake_all(&condvar->waiters);
+    spin_unlock(&condvar->lock);
+}
