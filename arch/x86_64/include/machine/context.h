@@ -9,3 +9,9 @@
 struct context {
     vaddr_t sp;
 };
+
+/*
+ * The processor's part of context_switch() (kern/machine.h), in switch.S: the integer registers
+ * and the stack. A machine's context_switch() wraps it with what else it has to do.
+ */
+void context_switch_registers(struct context *from, struct context *to);
