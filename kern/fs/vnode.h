@@ -37,7 +37,7 @@ struct vnode_attributes {
     struct timespec atime, mtime;
 };
 
-/* Receives one directory entry; returns false to stop before it is consumed. */
+/* Receives one directory entry (type: DT_DIR and so on); false stops before it is consumed. */
 typedef bool vnode_entry_fn(void *argument, const char *name, size_t length, ino_t number,
                             unsigned type, off_t next_offset);
 
@@ -49,6 +49,8 @@ typedef bool vnode_entry_fn(void *argument, const char *name, size_t length, ino
  */
 struct vnode_ops {
     int (*lookup)(struct vnode *dir, const char *name, size_t length, struct vnode **found);
+    int (*parent)(struct vnode *dir,
+                  struct vnode **found); /* "..", not of a root; NULL: the root */
     int (*create)(struct vnode *dir, const char *name, size_t length, mode_t mode, dev_t device,
                   struct vnode **created); /* mode has the S_IFMT bits: any type but a link */
     int (*symlink)(struct vnode *dir, const char *name, size_t length, const char *target);
@@ -73,7 +75,10 @@ struct vnode_ops {
 struct vnode {
     struct mutex lock;
     uint32_t references;         /* (a), to and from 0 under (c) */
-    struct list_node cache_link; /* (c) */
+    struct list_node cache_link; /* (c) the hash chain */
+    struct list_node idle_link;  /* (c) the idle list, while there are no references */
+    bool is_in_transit;          /* (c) being loaded or thrown out: wait for it */
+    bool keep;                   /* (l) worth keeping when unreferenced; the file system's choice */
     struct mount *mount;         /* (i) the file system that it is in */
     ino_t number;                /* (i) unique in its mount */
     enum vnode_type type;        /* (i) */
@@ -90,12 +95,58 @@ void vnode_reference(struct vnode *vnode);
 /* Drop a reference. May sleep (the last one of an unlinked file frees it on disk). */
 void vnode_release(struct vnode *vnode);
 
+/* --- For file systems ----------------------------------------------------------------------- */
+
+/*
+ * The vnode `number` of `mount`, with a reference: the one in the cache, or a new one for which
+ * load(vnode, argument) set at least `type` and `ops`. The caller may hold locks of other vnodes;
+ * load() and ops->inactive() of this mount may take none that it holds.
+ * Returns 0, -ENOMEM, or what load() says.
+ */
+int vnode_get(struct mount *mount, ino_t number, int (*load)(struct vnode *vnode, void *argument),
+              void *argument, struct vnode **found) must_check;
+
+/* As vnode_get() for a file that lives in memory: a new vnode gets these values. */
+int vnode_get_pseudo(struct mount *mount, ino_t number, enum vnode_type type,
+                     const struct vnode_ops *ops, void *data, struct vnode **found) must_check;
+
+/*
+ * For a pseudo directory's readdir: list "." and ".." at the offsets 0 and 1. False: stop.
+ * `parent` is the number of the parent directory.
+ */
+bool vnode_list_dots(struct vnode *dir, ino_t parent, off_t *offset, vnode_entry_fn *entry,
+                     void *argument);
+
+/* The type bits of st_mode for a vnode type, and back (false: there is none). */
+mode_t vnode_type_mode(enum vnode_type type);
+bool vnode_type_from_mode(mode_t mode, enum vnode_type *type);
+
+/* Throw out all vnodes of a mount but its root: 0, or -EBUSY when one is in use. */
+int vnode_evict_all(struct mount *mount) must_check;
+
+/* Throw out idle vnodes with their cached pages: at most `count`. Takes only spinlocks. */
+void vnode_reclaim(size_t count);
+
+/* Prepare the cache. */
+void vnode_init(void);
+
+/* --- For everyone --------------------------------------------------------------------------- */
+
 /*
  * Find a file from the current process's root or current directory (from `/` in a kernel
  * thread). Follows symbolic links, the last one only if `follow`. The result is referenced and
  * unlocked. Returns 0, -ENOENT, -ENOTDIR, -ELOOP, -ENAMETOOLONG, -EACCES, -EIO, -ENOMEM.
  */
 int vnode_lookup(const char *path, bool follow, struct vnode **found) must_check;
+
+/* The parent directory; of a root itself. Takes dir->lock; stays in the mount. */
+int vnode_parent(struct vnode *dir, struct vnode **parent) must_check;
+
+/* Change attributes; takes vnode->lock. */
+int vnode_setattr(struct vnode *vnode, const struct vnode_attributes *attributes) must_check;
+
+/* Forget the cached pages of a file from `offset` on. vnode->lock is not held. */
+void vnode_drop_pages(struct vnode *vnode, off_t offset);
 
 /* Read into kernel memory; takes vnode->lock. Returns the count (short at the end) or an errno. */
 ssize_t vnode_read(struct vnode *vnode, void *buffer, size_t size, off_t offset) must_check;
