@@ -39,5 +39,6 @@ enum lock_rank {
     LOCK_TIMEOUT,      /* one CPU's timeouts */
     LOCK_WAIT_QUEUE,   /* one wait queue */
     LOCK_RUN_QUEUE,    /* one CPU's run queue */
+    LOCK_THREADS,      /* the lists of all threads */
     LOCK_LOG,          /* the kernel log */
 };

@@ -60,8 +60,8 @@ void thread_discard(struct thread *thread);
 /* Create a kernel thread and let it run; panics when out of memory (for start-up only). */
 void thread_start_kernel(const char *name, void (*start)(void *), void *argument);
 
-/* Free the threads that ended; called by the idle threads and when creating one. */
-void thread_reap(void);
+/* For kern/sched.c: a thread that ended has left its stack. Any context. */
+void thread_recycle(struct thread *thread);
 
 /* Print all threads with backtraces to the log. For panic and debugging: takes no locks. */
 void thread_print_all(void);

@@ -15,3 +15,12 @@ struct context {
  * and the stack. A machine's context_switch() wraps it with what else it has to do.
  */
 void context_switch_registers(struct context *from, struct context *to);
+
+/*
+ * The frame pointer of a thread that does not run, for backtraces: on its stack, rbp lies right
+ * below the return address (switch.S), as in any frame.
+ */
+static inline vaddr_t context_frame_pointer(const struct context *context)
+{
+    return context->sp + 5 * sizeof(uint64_t);
+}

@@ -1,0 +1,171 @@
+/*
+ * Making and ending threads.
+ *
+ * Threads that ended are kept with their stacks for the next ones: a stack with its guard page
+ * is dear to make, and a thread cannot free the stack that it stands on. The scheduler hands a
+ * dead thread to thread_recycle() when another one has taken over its CPU.
+ *
+ * Locks: threads_lock protects the list of all threads and the list of ended ones.
+ */
+#include "kern/thread.h"
+
+#include "kern/clock.h"
+#include "kern/cpu.h"
+#include "kern/machine.h"
+#include "kern/print.h"
+#include "kern/process.h"
+#include "kern/string.h"
+#include "kern/symbols.h"
+#include "vm/heap.h"
+
+#define CACHED_THREADS 16
+
+static struct spinlock threads_lock = SPINLOCK_INITIALIZER("threads", LOCK_THREADS);
+static struct list all_threads = LIST_INITIALIZER(all_threads);
+static struct list ended_threads = LIST_INITIALIZER(ended_threads); /* by run_link */
+static unsigned ended_count;
+
+/* The first C function on a new stack; interrupts are off. */
+static void thread_main(void *argument)
+{
+    struct thread *self = argument;
+
+    sched_finish_switch();
+    cpu_self()->interrupts_were_on = true;
+    interrupts_pop();
+    self->start(self->start_argument);
+    thread_exit();
+}
+
+static struct thread *take_ended(void)
+{
+    struct thread *thread;
+
+    spin_lock(&threads_lock);
+    thread = list_pop(&ended_threads, struct thread, run_link);
+    if (thread != NULL)
+        ended_count--;
+    spin_unlock(&threads_lock);
+    return thread;
+}
+
+static void free_thread(struct thread *thread)
+{
+    machine_stack_destroy(thread->stack);
+    kfree(thread);
+}
+
+/* More ended threads than are worth keeping are freed here, where no lock is held. */
+static void trim_ended(void)
+{
+    while (__atomic_load_n(&ended_count, __ATOMIC_RELAXED) > CACHED_THREADS) {
+        struct thread *thread = take_ended();
+
+        if (thread == NULL)
+            return;
+        free_thread(thread);
+    }
+}
+
+static struct thread *allocate(void)
+{
+    struct thread *thread = take_ended();
+
+    if (thread != NULL)
+        return thread;
+    thread = kzalloc(sizeof(*thread));
+    if (thread == NULL)
+        return NULL;
+    thread->stack = machine_stack_create();
+    if (thread->stack == NULL) {
+        kfree(thread);
+        return NULL;
+    }
+    return thread;
+}
+
+struct thread *thread_create(const char *name, struct process *process, void (*start)(void *),
+                             void *argument)
+{
+    struct thread *thread;
+
+    trim_ended();
+    thread = allocate();
+    if (thread == NULL)
+        return NULL;
+    thread->state = THREAD_SLEEPING;
+    thread->process = process;
+    thread->start = start;
+    thread->start_argument = argument;
+    thread->run_time = 0;
+    thread->waiting_for = NULL;
+    string_copy(thread->name, name, sizeof(thread->name));
+    list_node_init(&thread->run_link);
+    context_init(&thread->context, thread->stack, thread_main, thread);
+    spin_lock(&threads_lock);
+    list_push_back(&all_threads, &thread->all_link);
+    spin_unlock(&threads_lock);
+    return thread;
+}
+
+void thread_recycle(struct thread *thread)
+{
+    user_frame_release(&thread->frame);
+    spin_lock(&threads_lock);
+    list_remove(&thread->all_link);
+    list_push_back(&ended_threads, &thread->run_link);
+    ended_count++;
+    spin_unlock(&threads_lock);
+}
+
+void thread_discard(struct thread *thread)
+{
+    thread_recycle(thread);
+}
+
+void thread_exit(void)
+{
+    struct thread *self = thread_self();
+
+    interrupts_push();
+#ifdef DEBUG
+    if (self->held != NULL)
+        panic("thread '%s' ends holding mutex '%s'", self->name, self->held->name);
+#endif
+    self->process = NULL;
+    self->state = THREAD_DEAD;
+    sched_switch();
+    panic("a dead thread was continued");
+}
+
+void thread_start_kernel(const char *name, void (*start)(void *), void *argument)
+{
+    struct thread *thread = thread_create(name, NULL, start, argument);
+
+    if (thread == NULL)
+        panic("no memory for kernel thread '%s'", name);
+    sched_make_runnable(thread);
+}
+
+static void print_thread(struct thread *thread)
+{
+    static const char *const states[] = {"running", "sleeping", "sleeping", "dead"};
+    vaddr_t low = (vaddr_t)thread->stack;
+
+    kprintf("thread '%s' (%d): %s", thread->name,
+            thread->process != NULL ? thread->process->pid : 0, states[thread->state]);
+    if (thread->waiting_for != NULL)
+        kprintf(" on '%s'", thread->waiting_for);
+    if (thread->on_cpu) {
+        kprintf(", on cpu %u\n", thread->cpu->id);
+        return;
+    }
+    kprintf("\n");
+    backtrace_print(0, context_frame_pointer(&thread->context), low, low + KERNEL_STACK_SIZE);
+}
+
+void thread_print_all(void)
+{
+    list_for_each (&all_threads, thread, struct thread, all_link)
+        print_thread(thread);
+}
