@@ -10,11 +10,11 @@ enum lock_rank {
     LOCK_NONE,
 
     /* Sleep locks: held across disk I/O and page faults. */
+    LOCK_FILE,   /* an open file's offset */
     LOCK_MAP,    /* an address map; parent before child in fork */
     LOCK_PAGER,  /* an object's pages while the pager fills them */
     LOCK_MOUNTS, /* mounting and unmounting */
     LOCK_RENAME, /* a file system's rename and directory topology */
-    LOCK_FILE,   /* an open file's offset */
     LOCK_VNODE,  /* a vnode's contents; directories first, parent before child, else by address */
     LOCK_FS,     /* a file system's allocation maps and superblock */
     LOCK_BUFFER, /* one buffer of the cache */
