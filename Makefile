@@ -35,8 +35,18 @@ WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvl
 # e2fsprogs lives in /sbin, which is not in an ordinary user's PATH.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
-# V=1 shows the commands.
-Q := $(if $(filter 1,$(V)),,@)
+# V=1 shows the commands; make -s shows nothing.
+Q   := $(if $(filter 1,$(V)),,@)
+SAY := @$(if $(filter 1,$(V))$(findstring s,$(firstword -$(MAKEFLAGS))),:,echo)
+
+# Before anything else: are the tools here?
+needing_tools := $(firstword $(filter check bench qemu boot run,$(MAKECMDGOALS)))
+ifneq ($(needing_tools),)
+tools_message := $(shell grader/install.sh $(needing_tools))
+ifneq ($(.SHELLSTATUS),0)
+$(error Tools are missing)
+endif
+endif
 
 # The compiler's own headers (stdint.h, stddef.h, ...): all that freestanding code may include.
 COMPILER_HEADERS := $(shell $(CC) -print-file-name=include)

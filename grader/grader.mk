@@ -1,1 +1,42 @@
-# Running and testing.
+# Running and testing. The Python package grader/ does the work; make hands it the variables.
+
+.PHONY: run qemu boot check lint bench
+
+CPUS   ?= 2
+MEM    ?= 128M
+PYTHON := $(firstword $(wildcard /usr/bin/python3) python3)
+
+#v
+#v   CPUS=2 MEM=128M          the machine's size           (run, qemu, boot)
+#v   KERNEL_ARGS='WORDS'      more words for the kernel    (run, qemu, boot)
+#v   DISK='IMAGE ...'         more disks                   (run, qemu, boot)
+#v   CMD='SHELL COMMAND'      what to run; its output and its status are those of make -s boot
+#v   FILES='HOST:GUEST ...'   files to put into the image first               (boot)
+#v   TIMEOUT=600              seconds after which a command counts as hung     (boot)
+#v   TESTS='-k NAME'          arguments for pytest                             (check)
+
+# What the user wrote reaches the scripts through the environment and unexpanded, so that a
+# dollar sign or a quote in CMD means what it means in the guest's shell.
+define hand_over
+ifdef $1
+override $1 := $$(value $1)
+endif
+export $1
+endef
+$(foreach name,CMD FILES KERNEL_ARGS DISK TIMEOUT CPUS MEM TESTS,$(eval $(call hand_over,$(name))))
+export CC PYTHON
+
+boot_machine := $(firstword $(MACHINE))
+console = $(PYTHON) -m grader.console $1 --build $(BUILD) --cpus "$$CPUS" --memory "$$MEM" \
+              --kernel-arguments "$$KERNEL_ARGS" --disks "$$DISK"
+
+run: $(BUILD)/vkernel/duet build/root.img ## Duet as a process on this terminal (installs tools that are missing)
+	@$(call console,vkernel)
+
+qemu: $(BUILD)/x86_64/duet build/root.img ## Duet on x86_64 under QEMU on this terminal
+	@$(call console,x86_64)
+
+boot: $(BUILD)/$(boot_machine)/duet build/root.img ## Run CMD='...' on a throw-away copy of the root image
+	@$(PYTHON) -m grader.boot --machine $(boot_machine) --build $(BUILD) --cpus "$$CPUS" \
+	    --memory "$$MEM" $(if $(value CMD),--command "$$CMD") --files "$$FILES" \
+	    --kernel-arguments "$$KERNEL_ARGS" --disks "$$DISK" --timeout "$$TIMEOUT"

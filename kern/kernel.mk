@@ -39,17 +39,17 @@ $$($1_dir)/commands: FORCE
 
 $$($1_dir)/%.o: %.c $$($1_dir)/commands
 	@mkdir -p $$(@D)
-	$$(if $$(Q),@echo '  CC      $$@')
+	$$(SAY) '  CC      $$@'
 	$$(Q)$$($1_kernel_command) -MMD -MP -c -o $$@ $$<
 
 $$($1_dir)/arch/$1/%.o: arch/$1/%.c $$($1_dir)/commands
 	@mkdir -p $$(@D)
-	$$(if $$(Q),@echo '  CC      $$@')
+	$$(SAY) '  CC      $$@'
 	$$(Q)$$($1_own_command) -MMD -MP -c -o $$@ $$<
 
 $$($1_dir)/%.o: %.S $$($1_dir)/commands
 	@mkdir -p $$(@D)
-	$$(if $$(Q),@echo '  AS      $$@')
+	$$(SAY) '  AS      $$@'
 	$$(Q)$$($1_own_command) -D__ASSEMBLER__ -MMD -MP -c -o $$@ $$<
 
 # The first link has an empty symbol table; the table of the second is made from the first.
@@ -68,7 +68,7 @@ $$($1_dir)/duet-no-symbols: $$($1_objects) $$($1_dir)/symbols-none.o $$($1_ldscr
 	$$(Q)$$(CC) $$(filter %.o,$$^) $$($1_ldflags) -Wl,-S -o $$@
 
 $$($1_dir)/duet: $$($1_objects) $$($1_dir)/symbols.o $$($1_ldscript)
-	$$(if $$(Q),@echo '  LINK    $$@')
+	$$(SAY) '  LINK    $$@'
 	$$(Q)$$(CC) $$(filter %.o,$$^) $$($1_ldflags) -o $$@
 
 -include $$($1_objects:.o=.d)

@@ -29,12 +29,12 @@ build/user/commands: FORCE
 
 build/user/%.o: user/%.c build/user/commands
 	@mkdir -p $(@D)
-	$(if $(Q),@echo '  CC      $@')
+	$(SAY) '  CC      $@'
 	$(Q)$(USER_COMMAND) -MMD -MP -c -o $@ $<
 
 build/user/%.o: user/%.S build/user/commands
 	@mkdir -p $(@D)
-	$(if $(Q),@echo '  AS      $@')
+	$(SAY) '  AS      $@'
 	$(Q)$(USER_COMMAND) -MMD -MP -c -o $@ $<
 
 build/user/libc.a: $(LIBC_OBJECTS)
@@ -43,7 +43,7 @@ build/user/libc.a: $(LIBC_OBJECTS)
 
 define link_program
 	@mkdir -p $(@D)
-	$(if $(Q),@echo '  LINK    $@')
+	$(SAY) '  LINK    $@'
 	$(Q)$(CC) $(filter %.o,$^) build/user/libc.a $(USER_LDFLAGS) -lgcc -o $@
 endef
 
@@ -57,7 +57,7 @@ USER_OBJECTS += $$($1_objects)
 
 build/user/$1.parts/%.o: user/$1/%.c build/user/commands
 	@mkdir -p $$(@D)
-	$$(if $$(Q),@echo '  CC      $$@')
+	$$(SAY) '  CC      $$@'
 	$$(Q)$$(USER_COMMAND) -Iuser/$1 -MMD -MP -c -o $$@ $$<
 
 build/user/$1: $$($1_objects) build/user/libc.a
@@ -82,5 +82,5 @@ $(ROOT_TEXTS): build/root/%: user/%
 	@cp $< $@
 
 build/root.img: $(ROOT_PROGRAMS) $(ROOT_TEXTS) user/make-image.sh
-	$(if $(Q),@echo '  IMAGE   $@')
+	$(SAY) '  IMAGE   $@'
 	$(Q)user/make-image.sh build/root $@ '$(ROOT_PROGRAMS:build/root/%=%) $(ROOT_TEXTS:build/root/%=%)'

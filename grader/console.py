@@ -1,0 +1,74 @@
+"""`make run` and `make qemu`: Duet on this terminal, with a root image that lasts.
+
+Each machine has its own copy of the root image, which keeps what the user makes. When the
+programs have been rebuilt, the new ones are put into the copy and the rest stays.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from grader import image as images
+from grader.machine import MACHINES, Setup, split_words, vkernel_arguments, x86_64_arguments
+
+# What a rebuild renews in an image that is already there.
+RENEWED = ("bin", "tests")
+
+
+def prepare_image(pristine: Path, lasting: Path) -> None:
+    if not lasting.exists():
+        images.copy(pristine, lasting)
+        return
+    images.repair(lasting)
+    if lasting.stat().st_mtime < pristine.stat().st_mtime:
+        programs = pristine.parent / "root"
+        newer = lasting.stat().st_mtime
+        for folder in RENEWED:
+            for file in sorted((programs / folder).rglob("*")):
+                if file.is_file() and file.stat().st_mtime > newer:
+                    images.put(lasting, file, "/" + str(file.relative_to(programs)))
+        os.utime(lasting)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="console", description=__doc__)
+    parser.add_argument("machine", choices=MACHINES)
+    parser.add_argument("--cpus", default="2")
+    parser.add_argument("--memory", default="128M")
+    parser.add_argument("--build", type=Path, default=Path("build"))
+    parser.add_argument("--image", type=Path, default=Path("build/root.img"))
+    parser.add_argument("--kernel-arguments", default="")
+    parser.add_argument("--disks", default="")
+    options = parser.parse_args()
+    lasting = options.build / options.machine / "root.img"
+    try:
+        prepare_image(options.image, lasting)
+    except images.ImageError as error:
+        print(f"{lasting}: {error}\nRemove it to start with a fresh one.", file=sys.stderr)
+        return 1
+    setup = Setup(
+        machine=options.machine,
+        image=lasting,
+        writable=True,
+        cpus=options.cpus,
+        memory=options.memory,
+        kernel_arguments=split_words(options.kernel_arguments),
+        disks=tuple(Path(word) for word in split_words(options.disks)),
+        build=options.build,
+    )
+    if options.machine == "vkernel":
+        arguments = vkernel_arguments(setup, None, None)
+        print("Duet on the vkernel; `poweroff` ends it.")
+    else:
+        # Without a terminal (in a script) the console is a stream, as it is on the vkernel.
+        arguments = x86_64_arguments(setup, None, None, stream=not os.isatty(0))
+        print("Duet on x86_64 under QEMU; `poweroff` ends it, and so does ^A x.")
+    sys.stdout.flush()
+    os.execvp(arguments[0], arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

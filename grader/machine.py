@@ -1,0 +1,310 @@
+"""The two machines on which Duet runs, under one interface.
+
+A `Setup` says what to boot. `Running` is a started machine: a context manager that leaves
+nothing behind, whatever happens. A machine has three ways out, kept apart: the console
+(its standard output), the log of kernel messages (a file), and the results channel (a file),
+through which the kernel says how it ended: `exit STATUS`, or `panic MESSAGE`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import IO, List, Optional, Tuple, Union
+
+from grader import image as images
+
+MACHINES = ("vkernel", "x86_64")
+
+# The status of a run that ended in a panic, a hang or the machine's death.
+FAILED = 125
+
+# On a serial line the end of a stream must be said in the stream: DLE E; DLE DLE is one DLE.
+DLE = b"\x10"
+END_OF_STREAM = DLE + b"E"
+
+PR_SET_PDEATHSIG = 1
+SHUTDOWN_GRACE = 5.0
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What to boot, and with what."""
+
+    machine: str
+    image: Path
+    command: Optional[str] = None
+    cpus: Union[int, str] = 2
+    memory: str = "128M"
+    writable: bool = False  # the image itself is written; else the machine works on a copy
+    kernel_arguments: Tuple[str, ...] = ()
+    disks: Tuple[Path, ...] = ()
+    build: Path = Path("build")
+    options: Tuple[str, ...] = ()  # more options of the vkernel or QEMU itself
+
+    @property
+    def kernel(self) -> Path:
+        return self.build / self.machine / "duet"
+
+    def with_(self, **changes: object) -> Setup:
+        return replace(self, **changes)  # type: ignore[arg-type]
+
+
+@dataclass
+class Outcome:
+    """How a run ended."""
+
+    status: int
+    output: bytes = b""
+    log: str = ""
+    results: str = ""
+    panic: Optional[str] = None
+    hung: bool = False  # it was still running when its time was over
+    ended: bool = False  # the kernel itself powered off
+    errors: str = ""
+
+    @property
+    def text(self) -> str:
+        return self.output.decode("utf-8", "replace")
+
+    def panic_report(self) -> str:
+        """The kernel's last words: the log from the panic on."""
+        start = self.log.rfind("panic: ")
+        return self.log[start:] if start >= 0 else f"panic: {self.panic}\n"
+
+
+def vkernel_arguments(setup: Setup, log: Optional[Path], results: Optional[Path]) -> List[str]:
+    arguments = [str(setup.kernel), "-m", setup.memory, "-n", str(setup.cpus)]
+    arguments += ["-r" if setup.writable else "-R", str(setup.image)]
+    for disk in setup.disks:
+        arguments += ["-r", str(disk)]
+    if setup.command is not None:
+        arguments += ["-c", setup.command]
+    if log is not None:
+        arguments += ["--log", str(log)]
+    if results is not None:
+        arguments += ["--results", str(results)]
+    return arguments + list(setup.options) + list(setup.kernel_arguments)
+
+
+def x86_64_arguments(
+    setup: Setup, log: Optional[Path], results: Optional[Path], stream: bool
+) -> List[str]:
+    words = list(setup.kernel_arguments)
+    if stream:
+        words.append("console=stream")
+    if log is not None:
+        words.append("log=debugcon")
+    if setup.command is not None:
+        words += ["--", setup.command]
+    # On a terminal, ^A x ends QEMU; a stream has every byte for the guest.
+    console = "stdio,id=console,signal=off" + ("" if stream else ",mux=on")
+    arguments = ["qemu-system-x86_64", "-machine", "q35", "-accel", "tcg,thread=multi"]
+    arguments += ["-cpu", "max", "-m", setup.memory, "-smp", str(setup.cpus)]
+    arguments += ["-kernel", str(setup.kernel), "-append", " ".join(words)]
+    arguments += ["-nodefaults", "-no-reboot", "-display", "none"]
+    arguments += ["-chardev", console, "-serial", "chardev:console"]
+    if not stream:
+        arguments += ["-mon", "chardev=console,mode=readline"]
+    arguments += ["-chardev", file_backend("results", results), "-serial", "chardev:results"]
+    arguments += ["-chardev", file_backend("log", log)]
+    arguments += ["-device", "isa-debugcon,iobase=0xe9,chardev=log"]
+    arguments += ["-device", "isa-debug-exit,iobase=0x501,iosize=2"]
+    for number, disk in enumerate((setup.image,) + setup.disks):
+        path = str(disk).replace(",", ",,")
+        arguments += ["-drive", f"if=none,id=disk{number},format=raw,file={path}"]
+        arguments += ["-device", f"virtio-blk-pci,drive=disk{number},disable-legacy=on"]
+    return arguments + list(setup.options)
+
+
+def file_backend(name: str, path: Optional[Path]) -> str:
+    """QEMU's option for a character device that goes to a file, or nowhere."""
+    if path is None:
+        return f"null,id={name}"
+    return f"file,id={name},path=" + str(path).replace(",", ",,")
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+@dataclass
+class Running:
+    """A started machine. Its files lie in a folder of its own, which is removed at the end."""
+
+    setup: Setup
+    stream: bool = True
+    stdin: Union[int, IO[bytes], None] = subprocess.PIPE
+    stdout: Union[int, IO[bytes], None] = subprocess.PIPE
+    stderr: Union[int, IO[bytes], None] = None
+    scratch: Path = field(init=False)
+    process: "subprocess.Popen[bytes]" = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.scratch = Path(tempfile.mkdtemp(prefix="duet-"))
+        try:
+            self._start()
+        except BaseException:
+            shutil.rmtree(self.scratch, ignore_errors=True)
+            raise
+
+    def _start(self) -> None:
+        setup = self.setup
+        if setup.machine == "x86_64" and not setup.writable and setup.image.is_file():
+            # QEMU's own snapshot mode would leave its file elsewhere.
+            setup = setup.with_(image=images.copy(setup.image, self.scratch / "root.img"))
+        if setup.machine == "vkernel":
+            arguments = vkernel_arguments(setup, self.log_file, self.results_file)
+        else:
+            arguments = x86_64_arguments(setup, self.log_file, self.results_file, self.stream)
+        with open(self.scratch / "errors", "wb") as errors:
+            self.process = subprocess.Popen(
+                arguments,
+                stdin=self.stdin,
+                stdout=self.stdout,
+                stderr=self.stderr if self.stderr is not None else errors,
+                preexec_fn=_die_with_parent,
+            )
+
+    def __enter__(self) -> Running:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream is not None:
+                try:
+                    stream.close()
+                except BrokenPipeError:
+                    pass
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+    @property
+    def log_file(self) -> Path:
+        return self.scratch / "log"
+
+    @property
+    def results_file(self) -> Path:
+        return self.scratch / "results"
+
+    def log(self) -> str:
+        return _read(self.log_file)
+
+    def results(self) -> str:
+        return _read(self.results_file)
+
+    def send(self, data: bytes) -> None:
+        """Type these bytes at the console (stdin must be a pipe)."""
+        assert self.process.stdin is not None
+        if self.setup.machine == "x86_64" and self.stream:
+            data = data.replace(DLE, DLE + DLE)
+        self.process.stdin.write(data)
+        self.process.stdin.flush()
+
+    def end_input(self) -> None:
+        """The stream on the console's input ends here."""
+        assert self.process.stdin is not None
+        if self.setup.machine == "x86_64":
+            self.process.stdin.write(END_OF_STREAM)
+            self.process.stdin.flush()
+        else:
+            self.process.stdin.close()
+
+    def kill(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    def stop(self) -> None:
+        """Ask for an orderly end, and insist after a while."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(SHUTDOWN_GRACE)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+    def verdict(self, hung: bool = False, output: bytes = b"") -> Outcome:
+        """How the machine ended, once its process is gone."""
+        outcome = Outcome(
+            FAILED,
+            output=output,
+            log=self.log(),
+            results=self.results(),
+            hung=hung,
+            errors=_read(self.scratch / "errors"),
+        )
+        # Programs may write to the channel as well: the kernel's word is the last.
+        last = outcome.results.rstrip("\n").rpartition("\n")[2]
+        panic, ended = re.search(r"panic (.*)$", last), re.search(r"exit (\d+)$", last)
+        if panic:
+            outcome.panic = panic.group(1)
+        elif ended:
+            outcome.ended = True
+            outcome.status = int(ended.group(1))
+        return outcome
+
+    def wait(self, timeout: Optional[float]) -> Outcome:
+        """Wait until the machine ends; after `timeout` seconds it is killed and has hung."""
+        try:
+            self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return self.verdict(hung=True)
+        return self.verdict()
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def run(setup: Setup, stdin: bytes = b"", timeout: float = 120.0) -> Outcome:
+    """Boot, feed the console, and collect everything until the machine ends."""
+    with Running(setup) as machine:
+        output = bytearray()
+
+        def feed() -> None:
+            try:
+                machine.send(stdin)
+                machine.end_input()
+            except (BrokenPipeError, ValueError):
+                pass
+
+        def collect() -> None:
+            assert machine.process.stdout is not None
+            for block in iter(lambda: os.read(machine.process.stdout.fileno(), 65536), b""):
+                output.extend(block)
+
+        threads = [threading.Thread(target=work, daemon=True) for work in (feed, collect)]
+        for thread in threads:
+            thread.start()
+        deadline = time.monotonic() + timeout
+        hung = False
+        while machine.process.poll() is None:
+            if time.monotonic() > deadline:
+                hung = True
+                machine.kill()
+                break
+            try:
+                machine.process.wait(min(1.0, timeout))
+            except subprocess.TimeoutExpired:
+                pass
+        threads[1].join(5.0)
+        return machine.verdict(hung, bytes(output))
+
+
+def split_words(text: str) -> Tuple[str, ...]:
+    return tuple(shlex.split(text))
