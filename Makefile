@@ -16,12 +16,15 @@ ifneq ($(filter-out $(ALL_MACHINES),$(MACHINE)),)
 $(error MACHINE is $(MACHINE): it must be one of $(ALL_MACHINES))
 endif
 
+# Everything that is made lies below OUT.
+OUT ?= build
+
 # RELEASE=1 is optimised and leaves the checks out. Both builds live side by side.
 ifeq ($(RELEASE),1)
-BUILD    := build/release
+BUILD    := $(OUT)/release
 OPTIMISE := -O2 -g
 else
-BUILD    := build
+BUILD    := $(OUT)
 OPTIMISE := -O1 -g -DDEBUG
 endif
 
@@ -51,7 +54,7 @@ endif
 # The compiler's own headers (stdint.h, stddef.h, ...): all that freestanding code may include.
 COMPILER_HEADERS := $(shell $(CC) -print-file-name=include)
 
-all: kernels root-image compile_commands.json ## Build both kernels (or MACHINE=vkernel|x86_64) and the root image
+all: kernels root-image $(if $(filter build,$(OUT)),compile_commands.json) ## Build both kernels (or MACHINE=vkernel|x86_64) and the root image
 
 include kern/kernel.mk user/user.mk grader/grader.mk
 
@@ -61,7 +64,7 @@ help: ## Show this list
 	@sed -n 's/^#v //p' $(MAKEFILE_LIST)
 
 clean: ## Remove everything that was made
-	rm -rf build compile_commands.json
+	rm -rf $(OUT) compile_commands.json
 
 #v
 #v Variables:
@@ -74,11 +77,11 @@ json_entry = $(file >>$@,{"directory": "$(CURDIR)", "file": "$1", "command": "$2
 
 all_sources = $(sort $(foreach m,$(MACHINE),$($m_all)) $(USER_SOURCES))
 
-build/sources: FORCE
+$(OUT)/sources: FORCE
 	@mkdir -p $(@D)
 	@echo '$(all_sources)' | cmp -s - $@ || echo '$(all_sources)' > $@
 
-compile_commands.json: build/sources $(MACHINE:%=$(BUILD)/%/commands) build/user/commands
+compile_commands.json: $(OUT)/sources $(MACHINE:%=$(BUILD)/%/commands) $(OUT)/user/commands
 	@: $(file >$@,[)
 	@: $(foreach m,$(MACHINE),$(foreach source,$(filter-out arch/$m/%,$($m_all)),\
 	       $(call json_entry,$(source),$($m_kernel_command))))

@@ -30,13 +30,13 @@ boot_machine := $(firstword $(MACHINE))
 console = $(PYTHON) -m grader.console $1 --build $(BUILD) --cpus "$$CPUS" --memory "$$MEM" \
               --kernel-arguments "$$KERNEL_ARGS" --disks "$$DISK"
 
-run: $(BUILD)/vkernel/duet build/root.img ## Duet as a process on this terminal (installs tools that are missing)
+run: $(BUILD)/vkernel/duet $(OUT)/root.img ## Duet as a process on this terminal (installs tools that are missing)
 	@$(call console,vkernel)
 
-qemu: $(BUILD)/x86_64/duet build/root.img ## Duet on x86_64 under QEMU on this terminal
+qemu: $(BUILD)/x86_64/duet $(OUT)/root.img ## Duet on x86_64 under QEMU on this terminal
 	@$(call console,x86_64)
 
-boot: $(BUILD)/$(boot_machine)/duet build/root.img ## Run CMD='...' on a throw-away copy of the root image
+boot: $(BUILD)/$(boot_machine)/duet $(OUT)/root.img ## Run CMD='...' on a throw-away copy of the root image
 	@$(PYTHON) -m grader.boot --machine $(boot_machine) --build $(BUILD) --cpus "$$CPUS" \
 	    --memory "$$MEM" $(if $(value CMD),--command "$$CMD") --files "$$FILES" \
 	    --kernel-arguments "$$KERNEL_ARGS" --disks "$$DISK" --timeout "$$TIMEOUT"

@@ -9,58 +9,58 @@ USER_LDFLAGS := -static -nostdlib -no-pie -Wl,-u,_start -Wl,-z,noexecstack \
 USER_COMMAND := $(CC) $(USER_CFLAGS)
 
 LIBC_SOURCES := $(wildcard user/lib/*.c user/lib/*.S user/lib/*/*.c user/lib/*/*.S)
-LIBC_OBJECTS := $(patsubst user/%,build/user/%.o,$(basename $(LIBC_SOURCES)))
+LIBC_OBJECTS := $(patsubst user/%,$(OUT)/user/%.o,$(basename $(LIBC_SOURCES)))
 
 single_programs := $(patsubst user/%.c,%,$(wildcard user/bin/*.c user/tests/*.c))
 folder_programs := $(patsubst user/%/,%,$(sort $(dir $(wildcard user/bin/*/*.c))))
 USER_PROGRAMS   := $(single_programs) $(folder_programs)
-USER_OBJECTS    := $(LIBC_OBJECTS) $(single_programs:%=build/user/%.o)
+USER_OBJECTS    := $(LIBC_OBJECTS) $(single_programs:%=$(OUT)/user/%.o)
 
 USER_SOURCES    := $(LIBC_SOURCES) $(wildcard user/bin/*.c user/bin/*/*.c user/tests/*.c)
 
 .PHONY: user root-image
-user: $(USER_PROGRAMS:%=build/user/%) ## Build the user programs
-root-image: build/root.img
+user: $(USER_PROGRAMS:%=$(OUT)/user/%) ## Build the user programs
+root-image: $(OUT)/root.img
 
-build/user/commands: FORCE
+$(OUT)/user/commands: FORCE
 	@mkdir -p $(@D)
 	@echo '$(USER_COMMAND) $(USER_LDFLAGS)' | cmp -s - $@ || \
 	    echo '$(USER_COMMAND) $(USER_LDFLAGS)' > $@
 
-build/user/%.o: user/%.c build/user/commands
+$(OUT)/user/%.o: user/%.c $(OUT)/user/commands
 	@mkdir -p $(@D)
 	$(SAY) '  CC      $@'
 	$(Q)$(USER_COMMAND) -MMD -MP -c -o $@ $<
 
-build/user/%.o: user/%.S build/user/commands
+$(OUT)/user/%.o: user/%.S $(OUT)/user/commands
 	@mkdir -p $(@D)
 	$(SAY) '  AS      $@'
 	$(Q)$(USER_COMMAND) -MMD -MP -c -o $@ $<
 
-build/user/libc.a: $(LIBC_OBJECTS)
+$(OUT)/user/libc.a: $(LIBC_OBJECTS)
 	@rm -f $@
 	$(Q)ar rcsD $@ $^
 
 define link_program
 	@mkdir -p $(@D)
 	$(SAY) '  LINK    $@'
-	$(Q)$(CC) $(filter %.o,$^) build/user/libc.a $(USER_LDFLAGS) -lgcc -o $@
+	$(Q)$(CC) $(filter %.o,$^) $(OUT)/user/libc.a $(USER_LDFLAGS) -lgcc -o $@
 endef
 
-$(single_programs:%=build/user/%): build/user/%: build/user/%.o build/user/libc.a
+$(single_programs:%=$(OUT)/user/%): $(OUT)/user/%: $(OUT)/user/%.o $(OUT)/user/libc.a
 	$(link_program)
 
 # A program of several files: its objects lie in build/user/bin/NAME.parts/.
 define folder_program_rules
-$1_objects   := $$(patsubst user/$1/%.c,build/user/$1.parts/%.o,$$(wildcard user/$1/*.c))
+$1_objects   := $$(patsubst user/$1/%.c,$(OUT)/user/$1.parts/%.o,$$(wildcard user/$1/*.c))
 USER_OBJECTS += $$($1_objects)
 
-build/user/$1.parts/%.o: user/$1/%.c build/user/commands
+$(OUT)/user/$1.parts/%.o: user/$1/%.c $(OUT)/user/commands
 	@mkdir -p $$(@D)
 	$$(SAY) '  CC      $$@'
 	$$(Q)$$(USER_COMMAND) -Iuser/$1 -MMD -MP -c -o $$@ $$<
 
-build/user/$1: $$($1_objects) build/user/libc.a
+$(OUT)/user/$1: $$($1_objects) $(OUT)/user/libc.a
 	$$(link_program)
 endef
 $(foreach program,$(folder_programs),$(eval $(call folder_program_rules,$(program))))
@@ -70,17 +70,17 @@ $(foreach program,$(folder_programs),$(eval $(call folder_program_rules,$(progra
 # --- The root image --------------------------------------------------------------------------
 # A staging folder with stripped programs, made into an ext2 image by mke2fs -d.
 
-ROOT_PROGRAMS := $(USER_PROGRAMS:%=build/root/%)
-ROOT_TEXTS    := $(patsubst user/%,build/root/%,$(wildcard user/etc/* user/tests/sh/*))
+ROOT_PROGRAMS := $(USER_PROGRAMS:%=$(OUT)/root/%)
+ROOT_TEXTS    := $(patsubst user/%,$(OUT)/root/%,$(wildcard user/etc/* user/tests/sh/*))
 
-$(ROOT_PROGRAMS): build/root/%: build/user/%
+$(ROOT_PROGRAMS): $(OUT)/root/%: $(OUT)/user/%
 	@mkdir -p $(@D)
 	@strip -o $@ $<
 
-$(ROOT_TEXTS): build/root/%: user/%
+$(ROOT_TEXTS): $(OUT)/root/%: user/%
 	@mkdir -p $(@D)
 	@cp $< $@
 
-build/root.img: $(ROOT_PROGRAMS) $(ROOT_TEXTS) user/make-image.sh
+$(OUT)/root.img: $(ROOT_PROGRAMS) $(ROOT_TEXTS) user/make-image.sh
 	$(SAY) '  IMAGE   $@'
-	$(Q)user/make-image.sh build/root $@ '$(ROOT_PROGRAMS:build/root/%=%) $(ROOT_TEXTS:build/root/%=%)'
+	$(Q)user/make-image.sh $(OUT)/root $@ '$(ROOT_PROGRAMS:$(OUT)/root/%=%) $(ROOT_TEXTS:$(OUT)/root/%=%)'
