@@ -1,0 +1,4 @@
+/* Comparing without regard to case. */
+#pragma once
+
+#include <string.h>

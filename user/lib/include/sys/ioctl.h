@@ -1,0 +1,6 @@
+/* Device control: ioctl(2). */
+#pragma once
+
+#include "kern/abi/termios.h"
+
+int ioctl(int fd, unsigned long command, ...);
