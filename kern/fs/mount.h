@@ -54,6 +54,9 @@ struct mount {
 
 extern const struct fs_type ext2_type, devfs_type, procfs_type;
 
+/* Prepare; before the first mount. */
+void mount_init(void);
+
 /* The type called `name`, or NULL. */
 const struct fs_type *fs_type_find(const char *name);
 
@@ -66,7 +69,10 @@ const struct fs_type *fs_type_find(const char *name);
 int mount_create(const struct fs_type *type, struct block_device *device, bool read_only,
                  struct vnode *covered, const char *path) must_check;
 
-/* Unmount the file system whose root is `root`: 0, -EINVAL (not a root), -EBUSY (in use). */
+/*
+ * Unmount the file system whose root is `root`; releases the caller's reference to it in any
+ * case. Returns 0, -EINVAL (not a root) or -EBUSY (in use).
+ */
 int mount_destroy(struct vnode *root) must_check;
 
 /* The root of the root file system, with a reference. */

@@ -170,6 +170,13 @@ void vnode_allow_write(struct vnode *vnode);
 /* Whether the current process may access the file: R_OK, W_OK, X_OK bits. 0 or -EACCES. */
 int vnode_access(struct vnode *vnode, int access) must_check;
 
+/* The same with vnode->lock held, and for the process's real instead of its effective ids. */
+int vnode_access_locked(struct vnode *vnode, int access) must_check;
+int vnode_access_real(struct vnode *vnode, int access) must_check;
+
+/* Where a symbolic link points, not NUL-terminated, cut to `size`: its length, or -EINVAL. */
+ssize_t vnode_readlink(struct vnode *link, char *buffer, size_t size) must_check;
+
 /* --- For kern/main.c ------------------------------------------------------------------------ */
 
 /*
