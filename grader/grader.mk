@@ -40,3 +40,43 @@ boot: $(BUILD)/$(boot_machine)/duet $(OUT)/root.img ## Run CMD='...' on a throw-
 	@$(PYTHON) -m grader.boot --machine $(boot_machine) --build $(BUILD) --cpus "$$CPUS" \
 	    --memory "$$MEM" $(if $(value CMD),--command "$$CMD") --files "$$FILES" \
 	    --kernel-arguments "$$KERNEL_ARGS" --disks "$$DISK" --timeout "$$TIMEOUT"
+
+
+# --- Tests -----------------------------------------------------------------------------------
+# An image with more in it: programs that were built elsewhere, with musl and with glibc.
+
+FOREIGN_SOURCES  := $(wildcard user/tests/foreign/*.c)
+FOREIGN_LIBRARIES = $(if $(shell command -v musl-gcc),musl) glibc
+FOREIGN_PROGRAMS  = $(foreach library,$(FOREIGN_LIBRARIES), \
+                      $(FOREIGN_SOURCES:user/tests/foreign/%.c=$(OUT)/foreign/%-$(library)))
+BUSYBOX          := $(wildcard /bin/busybox)
+
+$(OUT)/foreign/%-musl: user/tests/foreign/%.c
+	@mkdir -p $(@D)
+	$(Q)musl-gcc -O1 -static -o $@ $<
+
+$(OUT)/foreign/%-glibc: user/tests/foreign/%.c
+	@mkdir -p $(@D)
+	$(Q)gcc -O1 -static -pthread -o $@ $<
+
+$(OUT)/check/oracle: grader/oracle.c kern/syscall_table.h
+	@mkdir -p $(@D)
+	$(Q)$(CC) -O1 $(WARNINGS) -I. -o $@ $<
+
+$(OUT)/check/root.img: $(OUT)/root.img $(FOREIGN_PROGRAMS) $(BUSYBOX)
+	$(SAY) '  IMAGE   $@'
+	@rm -rf $(OUT)/check/root && mkdir -p $(OUT)/check && cp -a $(OUT)/root $(OUT)/check/root
+	@mkdir -p $(OUT)/check/root/tests/foreign
+	@for file in $(FOREIGN_PROGRAMS); do cp $$file $(OUT)/check/root/tests/foreign/ || exit 1; done
+	@for file in $(BUSYBOX); do cp $$file $(OUT)/check/root/bin/busybox; done
+	$(Q)user/make-image.sh $(OUT)/check/root $@ \
+	    "$$(cd $(OUT)/check/root && find . -type f | sed 's,^\./,,')"
+
+.PHONY: check-parts
+check-parts: all $(OUT)/check/oracle $(OUT)/check/root.img
+
+# pytest-xdist spreads the tests over the CPUs; without it they run one after the other.
+spread = $(shell $(PYTHON) -c 'import xdist' 2>/dev/null && echo -n auto --dist loadscope)
+
+check: check-parts ## All tests, on the host and on both machines (TESTS='-k NAME' for some)
+	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -c grader/pytest.ini $(spread) grader/tests $(value TESTS)

@@ -255,13 +255,26 @@ class Running:
         return outcome
 
     def wait(self, timeout: Optional[float]) -> Outcome:
-        """Wait until the machine ends; after `timeout` seconds it is killed and has hung."""
+        """Wait until the machine ends; after `timeout` seconds it is killed and has hung.
+
+        A timer kills it, since Popen.wait() with a timeout polls and notices the end late.
+        """
+        hung = threading.Event()
+
+        def expire() -> None:
+            hung.set()
+            self.process.kill()
+
+        timer = threading.Timer(timeout, expire) if timeout is not None else None
+        if timer is not None:
+            timer.daemon = True
+            timer.start()
         try:
-            self.process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            return self.verdict(hung=True)
-        return self.verdict()
+            self.process.wait()
+        finally:
+            if timer is not None:
+                timer.cancel()
+        return self.verdict(hung.is_set())
 
 
 def _read(path: Path) -> str:

@@ -1,0 +1,70 @@
+"""Where things are, and small helpers that the test files share."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Dict, List, Set
+
+import pytest
+
+from grader.machine import Setup
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build"
+CHECK = BUILD / "check"
+
+# The root image with everything that tests want in addition.
+IMAGE = CHECK / "root.img"
+
+# Silence for so long means that a machine hangs. Generous: it only costs when a test fails.
+HANG = 180.0
+
+both_machines = pytest.mark.parametrize("machine", ["vkernel", "x86_64"])
+
+
+def make_setup(machine: str, **changes: object) -> Setup:
+    """make_setup("vkernel", cpus=1, command="ls"): a machine on the image for tests."""
+    return Setup(machine=machine, image=IMAGE, build=BUILD).with_(**changes)
+
+
+def needs(command: str) -> pytest.MarkDecorator:
+    """Skip a test where a tool is not installed."""
+    return pytest.mark.skipif(shutil.which(command) is None, reason=f"{command} is not installed")
+
+
+def clean_environment(**more: str) -> Dict[str, str]:
+    """The environment without what an outer make put there."""
+    hidden = ("MAKE", "MFLAGS", "CMD", "FILES", "KERNEL_ARGS", "DISK", "TIMEOUT", "CPUS", "MEM", "TESTS")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
+    return {**kept, **more}
+
+
+def processes_with(text: str) -> Set[int]:
+    """The ids of the processes whose command line contains `text`."""
+    found = set()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+            except OSError:
+                continue
+            if text in line:
+                found.add(int(entry.name))
+    return found
+
+
+def syscall_table() -> Dict[str, int]:
+    """The system calls of kern/syscall_table.h: name to number."""
+    text = (ROOT / "kern" / "syscall_table.h").read_text()
+    return {name: int(number) for number, name in re.findall(r"^SYSCALL\((\d+), (\w+)\)", text, re.M)}
+
+
+def c_files(*folders: str) -> List[Path]:
+    """The C and header files of the tree, relative to its root."""
+    found = []
+    for folder in folders:
+        found += [file for suffix in ("c", "h") for file in (ROOT / folder).rglob(f"*.{suffix}")]
+    return sorted(file.relative_to(ROOT) for file in found)
