@@ -31,6 +31,7 @@ enum lock_rank {
     LOCK_DEVICE,       /* one device driver's queue */
     LOCK_CONDVAR,      /* the inside of a condition variable */
     LOCK_SLEEP_LOCK,   /* the inside of a sleep lock */
+    LOCK_OBJECT_LIST,  /* the list of memory objects */
     LOCK_OBJECT,       /* a memory object's or anon map's pages */
     LOCK_PMAP,         /* one page table */
     LOCK_TLB,          /* a TLB shootdown in progress */

@@ -12,10 +12,15 @@
 struct page {
     uint32_t references;   /* (a) 0: free */
     uint8_t order;         /* (f) log2 of the block's length, in its first page */
-    uint8_t flags;         /* (f) */
+    uint8_t flags;         /* (f) PAGE_ flags */
     struct list_node link; /* (f) the free list; the owner's use while allocated */
     void *owner;           /* (f) what the owner wants to find from the page */
 };
+
+#define PAGE_FREE     1u /* first page of a free block */
+#define PAGE_POISONED 2u /* filled with poison when it was freed (debug builds) */
+#define PAGE_SLAB     4u /* the heap's: in a slab, which is `owner` */
+#define PAGE_LARGE    8u /* the heap's: first page of a large allocation */
 
 #define PAGE_ORDER_MAX 10 /* blocks of up to 4 MiB */
 

@@ -9,12 +9,17 @@
 #include <machine/pmap.h>
 #include <machine/pte.h>
 
+struct page;
+
 struct pmap {
     struct spinlock lock;
     paddr_t root;                /* (i) the top-level table */
     size_t resident;             /* (l) user pages mapped */
     struct machine_pmap machine; /* the machine's */
 };
+
+/* What becomes of a frame that is no longer mapped; see pmap_remove(). */
+typedef void pmap_release_fn(paddr_t pa, bool dirty, void *argument);
 
 /* Make an empty page table. Returns 0 or -ENOMEM. */
 int pmap_create(struct pmap *pmap) must_check;
@@ -31,14 +36,33 @@ void pmap_destroy(struct pmap *pmap);
  */
 int pmap_enter(struct pmap *pmap, vaddr_t va, paddr_t pa, prot_t prot) must_check;
 
+/* As pmap_enter(), and mark the page as just accessed by `access` (the fault that asked). */
+int pmap_enter_accessed(struct pmap *pmap, vaddr_t va, paddr_t pa, prot_t prot,
+                        prot_t access) must_check;
+
+/*
+ * Map pages[i] at va + i * PAGE_SIZE wherever pages[i] is not NULL, nothing is mapped there and
+ * the table for it exists; the pages that were taken become NULL in the array. All lie in one
+ * leaf table. The map's lock is held. For what is likely to be wanted soon.
+ */
+void pmap_enter_absent(struct pmap *pmap, vaddr_t va, struct page *pages[], size_t count,
+                       prot_t prot);
+
 /*
  * Remove the translations of [start, end), invalidate them everywhere, and only then call
- * release(pa, dirty, argument) for each frame that was mapped; NULL: no calls.
+ * release(pa, dirty, argument) for each frame that was mapped; NULL: no calls. The map's lock
+ * is held.
  */
-void pmap_remove(struct pmap *pmap, vaddr_t start, vaddr_t end,
-                 void (*release)(paddr_t pa, bool dirty, void *argument), void *argument);
+void pmap_remove(struct pmap *pmap, vaddr_t start, vaddr_t end, pmap_release_fn *release,
+                 void *argument);
 
-/* Take away from the pages of [start, end) every permission that is not in `prot`. */
+/* Remove all translations of a page table that no CPU will use again: without invalidation. */
+void pmap_clear(struct pmap *pmap, pmap_release_fn *release, void *argument);
+
+/*
+ * Take away from the pages of [start, end) every permission that is not in `prot`, which is not
+ * PROT_NONE: that is pmap_remove(). The map's lock is held.
+ */
 void pmap_protect(struct pmap *pmap, vaddr_t start, vaddr_t end, prot_t prot);
 
 /* The entry that translates `va`, 0 when there is none. A snapshot: the caller holds the map's

@@ -1,0 +1,330 @@
+/*
+ * Page tables.
+ *
+ * A page table is a tree of PTE_LEVELS levels. The entry of the top table that pte_index(va,
+ * PTE_LEVELS) selects points at a table of the next level, and so on; the entries of the
+ * lowest tables (level 1, "leaf tables") point at page frames. The processor walks the same
+ * tree whenever its TLB has no translation, at any moment and without any lock:
+ *
+ *      root            level 3          level 2          leaf table        frame
+ *      [ | |*| ] ----> [*| | | ] -----> [ | | |*] -----> [ |*| | ] ------> 4 KiB
+ *
+ * Hence the rules of this file:
+ * - An entry is changed by one atomic operation that loses no accessed or dirty bit which the
+ *   processor sets at the same time.
+ * - A table page is cleared before it is linked, and stays until pmap_destroy().
+ * - When a present entry loses a permission or gets another frame, the old translation may
+ *   still be cached: machine_tlb_invalidate() is called before anyone may rely on the change, and
+ *   before the old frame may be used for anything else. When an entry was not present, or only
+ *   gains permissions, there is nothing to invalidate: the worst is a spurious fault.
+ *
+ * pmap_remove() must invalidate before it gives frames away, and yet invalidate once for
+ * many pages. So it works in two passes: the first takes away PTE_PRESENT and leaves the rest
+ * of each entry where it is, to be found by the second, after the invalidation. Entries that
+ * are not present but not 0 exist only in between.
+ *
+ * Locks: changes to what is mapped are serialised by the lock of the map that owns the page table;
+ * pmap->lock protects the tree and `resident` from readers without that lock, and is held for
+ * one leaf table at a time, so that interrupts are not off for long.
+ */
+#include "vm/pmap.h"
+#include "kern/abi/errno.h"
+#include "kern/machine.h"
+#include "kern/print.h"
+#include "vm/page.h"
+
+#define LEAF_TABLE_SPAN (1UL << pte_shift(2)) /* bytes that one leaf table maps */
+
+/* The part of a page table walk that a whole operation shares: what it has changed. */
+struct changed_range {
+    vaddr_t start, end; /* end == 0: nothing yet */
+};
+
+static void note_change(struct changed_range *changed, vaddr_t va)
+{
+    if (changed->end == 0)
+        changed->start = va;
+    changed->end = va + PAGE_SIZE;
+}
+
+static void invalidate(struct pmap *pmap, const struct changed_range *changed)
+{
+    if (changed->end != 0)
+        machine_tlb_invalidate(pmap, changed->start, changed->end);
+}
+
+static inline pte_t load(const pte_t *entry)
+{
+    return __atomic_load_n(entry, __ATOMIC_ACQUIRE);
+}
+
+/*
+ * The leaf entry of `va`, or NULL when it has no leaf table. `*next` (if wanted) is set to where
+ * the leaf table, or the hole in the tree, ends.
+ */
+static pte_t *find_entry(const struct pmap *pmap, vaddr_t va, vaddr_t *next)
+{
+    pte_t *table = direct_map(pmap->root);
+
+    for (int level = PTE_LEVELS; level > 1; level--) {
+        pte_t entry = load(&table[pte_index(va, level)]);
+
+        if (!pte_is_present(entry)) {
+            if (next != NULL)
+                *next = align_down(va, 1UL << pte_shift(level)) + (1UL << pte_shift(level));
+            return NULL;
+        }
+        table = direct_map(pte_address(entry));
+    }
+    if (next != NULL)
+        *next = align_down(va, LEAF_TABLE_SPAN) + LEAF_TABLE_SPAN;
+    return &table[pte_index(va, 1)];
+}
+
+/* As find_entry(), making the tables that are missing; NULL when out of memory. */
+static pte_t *make_entry(struct pmap *pmap, vaddr_t va)
+{
+    pte_t *table = direct_map(pmap->root);
+
+    for (int level = PTE_LEVELS; level > 1; level--) {
+        pte_t *entry = &table[pte_index(va, level)];
+
+        if (!pte_is_present(load(entry))) {
+            struct page *page = page_alloc_zero(0);
+
+            if (page == NULL)
+                return NULL;
+            __atomic_store_n(entry, pte_make_table(page_address(page)), __ATOMIC_RELEASE);
+        }
+        table = direct_map(pte_address(load(entry)));
+    }
+    return &table[pte_index(va, 1)];
+}
+
+int pmap_create(struct pmap *pmap)
+{
+    struct page *root = page_alloc_zero(0);
+    int error;
+
+    if (root == NULL)
+        return -ENOMEM;
+    spin_init(&pmap->lock, "pmap", LOCK_PMAP);
+    pmap->root = page_address(root);
+    pmap->resident = 0;
+    error = machine_pmap_create(pmap);
+    if (error != 0)
+        page_release(root);
+    return error;
+}
+
+/* Free the tables below `table`, which is of `level` > 1, for its first `entries` entries. */
+static void free_tables(paddr_t table, int level, size_t entries)
+{
+    pte_t *entry = direct_map(table);
+
+    for (size_t i = 0; i < entries; i++) {
+        if (!pte_is_present(entry[i]))
+            continue;
+        if (level > 2)
+            free_tables(pte_address(entry[i]), level - 1, PTE_ENTRIES);
+        page_release(page_from_address(pte_address(entry[i])));
+    }
+}
+
+void pmap_destroy(struct pmap *pmap)
+{
+    machine_pmap_destroy(pmap);
+    /* What the root has above USER_MAX is the kernel's, shared by all page tables. */
+    free_tables(pmap->root, PTE_LEVELS, pte_index(USER_MAX - 1, PTE_LEVELS) + 1);
+    page_release(page_from_address(pmap->root));
+}
+
+/* Replace a leaf; returns the old one. What the processor noted about the same frame stays. */
+static pte_t replace(pte_t *entry, pte_t wanted)
+{
+    pte_t old = load(entry);
+    pte_t new;
+
+    do {
+        new = wanted;
+        if (pte_is_present(old) && pte_address(old) == pte_address(new))
+            new |= old & (PTE_ACCESSED | PTE_DIRTY);
+    } while (!__atomic_compare_exchange_n(entry, &old, new, false, __ATOMIC_ACQ_REL,
+                                          __ATOMIC_ACQUIRE));
+    return old;
+}
+
+int pmap_enter_accessed(struct pmap *pmap, vaddr_t va, paddr_t pa, prot_t prot, prot_t access)
+{
+    pte_t new = pte_make_user(pa, prot);
+    pte_t *entry, old;
+
+    assert(is_aligned(va | pa, PAGE_SIZE) && va >= USER_MIN && va < USER_MAX);
+    assert(pte_is_present(new));
+    if (access != 0)
+        new |= PTE_ACCESSED;
+    if (access & prot & PROT_WRITE)
+        new |= PTE_DIRTY;
+    spin_lock(&pmap->lock);
+    entry = make_entry(pmap, va);
+    if (entry == NULL) {
+        spin_unlock(&pmap->lock);
+        return -ENOMEM;
+    }
+    old = replace(entry, new);
+    if (!pte_is_present(old))
+        pmap->resident++;
+    spin_unlock(&pmap->lock);
+    if (pte_is_present(old) &&
+        (pte_address(old) != pa || (pte_prot(old) & ~pte_prot(new)) != 0))
+        machine_tlb_invalidate(pmap, va, va + PAGE_SIZE);
+    return 0;
+}
+
+int pmap_enter(struct pmap *pmap, vaddr_t va, paddr_t pa, prot_t prot)
+{
+    return pmap_enter_accessed(pmap, va, pa, prot, 0);
+}
+
+void pmap_enter_absent(struct pmap *pmap, vaddr_t va, struct page *pages[], size_t count,
+                       prot_t prot)
+{
+    pte_t *entry;
+
+    assert(align_down(va, LEAF_TABLE_SPAN) ==
+           align_down(va + (count - 1) * PAGE_SIZE, LEAF_TABLE_SPAN));
+    spin_lock(&pmap->lock);
+    entry = find_entry(pmap, va, NULL);
+    for (size_t i = 0; entry != NULL && i < count; i++) {
+        if (pages[i] != NULL && !pte_is_present(load(&entry[i]))) {
+            replace(&entry[i], pte_make_user(page_address(pages[i]), prot));
+            pages[i] = NULL;
+            pmap->resident++;
+        }
+    }
+    spin_unlock(&pmap->lock);
+}
+
+/* First pass of a removal: make the entries of one leaf table from `va` on not present. */
+static void unset_present(struct pmap *pmap, pte_t *entry, vaddr_t va, vaddr_t end,
+                          struct changed_range *changed)
+{
+    spin_lock(&pmap->lock);
+    for (; va < end; va += PAGE_SIZE, entry++) {
+        if (!pte_is_present(load(entry)))
+            continue;
+        __atomic_fetch_and(entry, ~PTE_PRESENT, __ATOMIC_ACQ_REL);
+        pmap->resident--;
+        note_change(changed, va);
+    }
+    spin_unlock(&pmap->lock);
+}
+
+/* Second pass: clear the entries and give their frames away. */
+static void release_entries(pte_t *entry, size_t count, pmap_release_fn *release, void *argument)
+{
+    for (; count > 0; count--, entry++) {
+        pte_t old = load(entry);
+
+        if (old == 0)
+            continue;
+        __atomic_store_n(entry, 0, __ATOMIC_RELEASE);
+        if (release != NULL)
+            release(pte_address(old), (old & PTE_DIRTY) != 0, argument);
+    }
+}
+
+void pmap_remove(struct pmap *pmap, vaddr_t start, vaddr_t end, pmap_release_fn *release,
+                 void *argument)
+{
+    struct changed_range changed = {0, 0};
+    vaddr_t next;
+
+    for (vaddr_t va = start; va < end; va = next) {
+        pte_t *entry = find_entry(pmap, va, &next);
+
+        if (entry != NULL)
+            unset_present(pmap, entry, va, min(next, end), &changed);
+    }
+    invalidate(pmap, &changed);
+    for (vaddr_t va = changed.start; va < changed.end; va = next) {
+        pte_t *entry = find_entry(pmap, va, &next);
+
+        if (entry != NULL)
+            release_entries(entry, (min(next, changed.end) - va) / PAGE_SIZE, release, argument);
+    }
+}
+
+void pmap_clear(struct pmap *pmap, pmap_release_fn *release, void *argument)
+{
+    vaddr_t next;
+
+    for (vaddr_t va = 0; va < USER_MAX; va = next) {
+        pte_t *entry = find_entry(pmap, va, &next);
+
+        if (entry != NULL)
+            release_entries(entry, PTE_ENTRIES, release, argument);
+    }
+    pmap->resident = 0;
+}
+
+/* Take away what is not in `prot` from one entry; returns whether it had any of that. */
+static bool restrict_entry(pte_t *entry, prot_t prot)
+{
+    pte_t old = load(entry);
+    pte_t new;
+
+    do {
+        if ((pte_prot(old) & ~prot & ~(prot_t)PROT_READ) == 0)
+            return false;
+        new = pte_make_user(pte_address(old), pte_prot(old) & (prot | PROT_READ)) |
+              (old & (PTE_ACCESSED | PTE_DIRTY));
+    } while (!__atomic_compare_exchange_n(entry, &old, new, false, __ATOMIC_ACQ_REL,
+                                          __ATOMIC_ACQUIRE));
+    return true;
+}
+
+void pmap_protect(struct pmap *pmap, vaddr_t start, vaddr_t end, prot_t prot)
+{
+    struct changed_range changed = {0, 0};
+    vaddr_t next;
+
+    assert(prot != PROT_NONE);
+    for (vaddr_t va = start; va < end; va = next) {
+        pte_t *entry = find_entry(pmap, va, &next);
+        vaddr_t stop = min(next, end);
+
+        if (entry == NULL)
+            continue;
+        spin_lock(&pmap->lock);
+        for (vaddr_t at = va; at < stop; at += PAGE_SIZE, entry++) {
+            if (restrict_entry(entry, prot))
+                note_change(&changed, at);
+        }
+        spin_unlock(&pmap->lock);
+    }
+    invalidate(pmap, &changed);
+}
+
+pte_t pmap_lookup(struct pmap *pmap, vaddr_t va)
+{
+    pte_t *entry = find_entry(pmap, va, NULL);
+    pte_t found = entry == NULL ? 0 : load(entry);
+
+    return pte_is_present(found) ? found : 0;
+}
+
+void pmap_mark_accessed(struct pmap *pmap, vaddr_t va, bool write)
+{
+    pte_t *entry = find_entry(pmap, va, NULL);
+    pte_t bits = PTE_ACCESSED | (write ? PTE_DIRTY : 0);
+    pte_t old;
+
+    if (entry == NULL)
+        return;
+    for (old = load(entry); pte_is_present(old) && (old & bits) != bits;) {
+        if (__atomic_compare_exchange_n(entry, &old, old | bits, false, __ATOMIC_ACQ_REL,
+                                        __ATOMIC_ACQUIRE))
+            return;
+    }
+}
