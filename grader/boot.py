@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import List, Optional
 
 from grader import image as images
-from grader.machine import DLE, END_OF_STREAM, FAILED, MACHINES, Outcome, Running, Setup, split_words
+from grader.machine import DLE, END_OF_STREAM, MACHINES, Outcome, Running, Setup, split_words
 
 USAGE_ERROR = 2
 
@@ -87,7 +87,7 @@ def report(outcome: Outcome, setup: Setup, log: Path, timeout: Optional[float]) 
     if outcome.panic is not None:
         sys.stderr.write(outcome.panic_report())
     elif outcome.hung:
-        print(f"boot: the machine was stopped after {timeout:g} s (TIMEOUT=); see {log}", file=sys.stderr)
+        print(f"boot: stopped after {timeout:g} s (TIMEOUT=); see {log}", file=sys.stderr)
     elif not outcome.ended:
         sys.stderr.write(outcome.errors)
         print(f"boot: the {setup.machine} machine died; see {log}", file=sys.stderr)

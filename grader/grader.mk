@@ -80,3 +80,6 @@ spread = $(shell $(PYTHON) -c 'import xdist' 2>/dev/null && echo -n auto --dist 
 
 check: check-parts ## All tests, on the host and on both machines (TESTS='-k NAME' for some)
 	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -c grader/pytest.ini $(spread) grader/tests $(value TESTS)
+
+lint: ## The habits that a program can check (clang-format, lengths, layering)
+	@$(PYTHON) -m grader.lint

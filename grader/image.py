@@ -68,7 +68,7 @@ def put(image: Path, host: Path, guest: str) -> None:
     if not host.exists():
         raise ImageError(f"{host}: no such file")
     if '"' in guest or "\n" in guest or '"' in str(host) or "\n" in str(host):
-        raise ImageError(f"{guest}: a quote or a newline in a file name cannot be passed to debugfs")
+        raise ImageError(f"{guest}: debugfs takes no quote or newline in a file name")
     guest = "/" + guest.strip() if not guest.startswith("/") else guest
     if guest.endswith("/") or (host.is_file() and _is_directory(image, guest)):
         guest = guest.rstrip("/") + "/" + host.name
@@ -115,7 +115,8 @@ def check(image: Path) -> list[str]:
     )
     if done.returncode == 0:
         return []
-    return [line for line in done.stdout.splitlines() if line and not line.startswith(("Pass", "e2fsck"))]
+    usual = ("Pass", "e2fsck")
+    return [line for line in done.stdout.splitlines() if line and not line.startswith(usual)]
 
 
 def repair(image: Path) -> None:

@@ -49,9 +49,11 @@ class Terminal:
         """Wait until `text` appears; return everything up to its end, and forget it."""
         deadline = time.monotonic() + self.patience
         while text not in self.seen:
-            ready, _, _ = select.select([self.master], [], [], max(0.0, deadline - time.monotonic()))
+            left = max(0.0, deadline - time.monotonic())
+            ready, _, _ = select.select([self.master], [], [], left)
             if not ready:
-                raise NotSeen(f"waited for {text!r}, saw {self.seen!r}\n{self.machine.log()[-2000:]}")
+                log = self.machine.log()[-2000:]
+                raise NotSeen(f"waited for {text!r}, saw {self.seen!r}\n{log}")
             self.seen += os.read(self.master, 4096).decode("utf-8", "replace")
         end = self.seen.index(text) + len(text)
         before, self.seen = self.seen[:end], self.seen[end:]

@@ -37,9 +37,9 @@ def needs(command: str) -> pytest.MarkDecorator:
 
 def clean_environment(**more: str) -> Dict[str, str]:
     """The environment without what an outer make put there."""
-    hidden = ("MAKE", "MFLAGS", "CMD", "FILES", "KERNEL_ARGS", "DISK", "TIMEOUT", "CPUS", "MEM", "TESTS")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
-    return {**kept, **more}
+    hidden = {"CMD", "FILES", "KERNEL_ARGS", "DISK", "TIMEOUT", "CPUS", "MEM", "TESTS", "MACHINE"}
+    hidden |= {name for name in os.environ if name.startswith(("MAKE", "MFLAGS"))}
+    return {**{name: os.environ[name] for name in os.environ if name not in hidden}, **more}
 
 
 def processes_with(text: str) -> Set[int]:
@@ -48,10 +48,10 @@ def processes_with(text: str) -> Set[int]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ")
             except OSError:
                 continue
-            if text in line:
+            if text.encode() in line:
                 found.add(int(entry.name))
     return found
 
@@ -59,7 +59,8 @@ def processes_with(text: str) -> Set[int]:
 def syscall_table() -> Dict[str, int]:
     """The system calls of kern/syscall_table.h: name to number."""
     text = (ROOT / "kern" / "syscall_table.h").read_text()
-    return {name: int(number) for number, name in re.findall(r"^SYSCALL\((\d+), (\w+)\)", text, re.M)}
+    found = re.findall(r"^SYSCALL\((\d+), (\w+)\)", text, re.MULTILINE)
+    return {name: int(number) for number, name in found}
 
 
 def c_files(*folders: str) -> List[Path]:

@@ -44,7 +44,9 @@ def test_unit(unit: str) -> None:
     command = [compiler, *FLAGS, "-o", str(program), unit, *sources(Path(unit))]
     built = subprocess.run(command, stderr=subprocess.PIPE, text=True)
     assert built.returncode == 0, built.stderr
-    ran = subprocess.run([str(program)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300)
+    ran = subprocess.run(
+        [str(program)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300
+    )
     output = ran.stdout.decode("utf-8", "replace")
     assert ran.returncode == 0, output
     assert re.search(r"^ok \d+ checks$", output, re.MULTILINE), output
