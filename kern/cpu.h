@@ -4,6 +4,7 @@
 #pragma once
 
 #include "kern/sched.h"
+#include "kern/thread.h"
 #include "kern/types.h"
 #include <machine/cpu.h>
 #include <machine/param.h>
@@ -30,6 +31,3 @@ struct cpu {
 };
 
 extern struct cpu cpus[MAX_CPUS];
-
-/* The thread that runs this code. */
-struct thread *thread_self(void);

@@ -114,6 +114,25 @@ void user_frame_init(struct trapframe *frame, uaddr_t entry, uaddr_t stack);
 /* Copy all of the user state, floating point included. The owner of `from` does not run. */
 void user_frame_copy(struct trapframe *to, struct trapframe *from);
 
+/*
+ * Signal handlers (Linux's x86-64 frame: restorer, ucontext, siginfo, floating-point state below
+ * the red zone). push: save the frame and `request` on the user's stack and make the program
+ * continue in the handler. pop: the opposite, for rt_sigreturn(2); stores the mask to restore.
+ * Return 0, or -EFAULT when the stack is not accessible (the program gets SIGSEGV).
+ */
+struct signal_request {
+    int signal;
+    int code;                          /* si_code */
+    uaddr_t address;                   /* si_addr, of a fault */
+    int32_t sender;                    /* si_pid, of kill(2) */
+    uint64_t handler, restorer, flags; /* the action's */
+    uint64_t saved_mask;
+    uaddr_t stack_top; /* of the alternate stack, or 0: the current one */
+};
+int user_frame_push_signal(struct trapframe *frame,
+                           const struct signal_request *request) must_check;
+int user_frame_pop_signal(struct trapframe *frame, uint64_t *saved_mask) must_check;
+
 /* The thread of `frame` is about to be freed: forget what the machine knows of it. */
 void user_frame_release(struct trapframe *frame);
 

@@ -35,20 +35,25 @@ struct process {
     struct wait_queue child_event; /* with (p): a child changed state */
     pid_t group, session;          /* (p) process group and session */
     int status;                    /* (p) wait status of a zombie */
+    int stop_signal;               /* (p) stopped by this signal; 0: not stopped */
+    bool stop_reported;            /* (p) wait4() has told the parent */
+    struct wait_queue continued;   /* with (p): SIGCONT or SIGKILL came */
 
-    struct thread *thread;         /* (i) */
-    struct map *map;               /* (t) */
-    struct file_table *files;      /* (t) */
-    struct fs_context *fs;         /* (t) current and root directory, umask */
-    struct vnode *executable;      /* (t) the program's file; NULL before the first exec */
-    struct signal_state signals;   /* (l) */
-    uid_t uid, euid;               /* (t) */
-    gid_t gid, egid;               /* (t) */
-    uaddr_t clear_child_tid;       /* (t) set_tid_address(2) */
-    bool vfork_pending;            /* (p) the parent sleeps until this process execs or exits */
-    nsec_t start_time;             /* (i) */
-    nsec_t user_time, system_time; /* (t) */
-    nsec_t children_time[2];       /* (p) user and system time of children waited for */
+    struct thread *thread;       /* (i) */
+    struct map *map;             /* (t), changed under (l) */
+    struct file_table *files;    /* (t) */
+    struct fs_context *fs;       /* (t) current and root directory, umask */
+    struct vnode *executable;    /* (t) the program's file; NULL before the first exec */
+    struct signal_state signals; /* (l) */
+    uid_t uid, euid;             /* (t) */
+    gid_t gid, egid;             /* (t) */
+    uaddr_t clear_child_tid;     /* (t) set_tid_address(2) */
+    bool has_execed;             /* (p) setpgid(2) by the parent is too late */
+    bool vfork_pending;          /* (p) the parent sleeps until this process execs or exits */
+    nsec_t start_time;           /* (i) */
+    char name[16];               /* (l) the program's name, for ps(1) */
+    nsec_t cpu_time;             /* (p) of a zombie, whose thread is gone */
+    nsec_t children_time;        /* (p) CPU time of the children waited for */
 };
 
 extern struct spinlock process_tree_lock;
@@ -66,15 +71,37 @@ struct process *process_find(pid_t pid);
 /* End the current process with a wait status (abi/wait.h). */
 void process_exit(int status) noreturn_fn;
 
-/* Replace the current process's program (execve(2)). The strings are the kernel's. */
-int process_exec(const char *path, char *const argv[], char *const envp[]) must_check;
+/*
+ * Make a copy of the current process as fork(2) does, or what clone(2)'s flags ask for.
+ * Returns the child's pid or -ENOMEM, -EAGAIN (too many processes), -EINVAL (flags).
+ */
+struct clone_request {
+    uint64_t flags; /* CLONE_*, abi/sched.h; the low byte is the exit signal */
+    uaddr_t stack;  /* 0: the parent's */
+    uaddr_t parent_tid, child_tid;
+    uaddr_t tls;
+};
+pid_t process_clone(const struct clone_request *request) must_check;
+
+/*
+ * Wait for a child: pid > 0 that one, -1 any, 0 any of the own group, < -1 any of group -pid.
+ * options: WNOHANG, WUNTRACED. Returns the child's pid with its status and CPU times, 0 (WNOHANG
+ * and none is ready), -ECHILD, -ERESTARTSYS.
+ */
+pid_t process_wait(pid_t pid, int options, int *status, nsec_t *cpu_time) must_check;
+
+/* `process` runs a new program in a map of its own: wake a parent that waits in vfork. */
+void process_note_exec(struct process *process);
+
+/* CPU time used so far by a process's thread. */
+nsec_t process_cpu_time(const struct process *process);
 
 /* What ps(1) shows, copied out under the locks. */
 struct process_info {
     pid_t pid, parent, group, session;
-    char state; /* R running, S sleeping, Z zombie */
+    char state; /* R running, S sleeping, T stopped, Z zombie */
     char name[16];
-    nsec_t user_time, system_time, start_time;
+    nsec_t cpu_time, start_time;
     size_t mapped_bytes, resident_bytes;
 };
 

@@ -36,11 +36,10 @@ struct cpu cpus[MAX_CPUS];
 
 struct thread *thread_self(void)
 {
-    struct thread *self;
+    bool were_on = interrupts_disable();
+    struct thread *self = cpu_self()->current;
 
-    interrupts_push();
-    self = cpu_self()->current;
-    interrupts_pop();
+    interrupts_restore(were_on);
     return self;
 }
 

@@ -23,8 +23,14 @@ typedef int64_t syscall_fn(const uint64_t arg[]);
  */
 #define ERESTARTSYS 512
 
-/* Make the system call that the current thread's frame asks for; sets its result. */
-void syscall_dispatch(void);
+/*
+ * Make the system call that the current thread's frame asks for and set its result there.
+ * Returns its number if it was interrupted and may be restarted (-ERESTARTSYS), else -1.
+ */
+int64_t syscall_dispatch(void);
+
+/* Linux's name of a system call, whether Duet has it or not; NULL for a number it does not have. */
+const char *syscall_name(uint64_t number);
 
 /* How often calls were made that the kernel does not know, since boot. */
 extern uint64_t syscall_unknown_count;

@@ -12,6 +12,7 @@
 #include "kern/clock.h"
 #include "kern/cpu.h"
 #include "kern/machine.h"
+#include "kern/mutex.h"
 #include "kern/print.h"
 #include "kern/process.h"
 #include "kern/string.h"

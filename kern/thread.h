@@ -43,6 +43,9 @@ struct thread {
     struct trapframe frame; /* (t) the user program's registers */
 };
 
+/* The thread that runs this code. */
+struct thread *thread_self(void);
+
 /*
  * Create a thread that will call start(argument) in kernel mode; it does not run before
  * sched_make_runnable(). `process` may be NULL. NULL when out of memory. Returning from

@@ -1,0 +1,565 @@
+/*
+ * Processes: the tree, creation, exit and waiting.
+ *
+ *      process_clone()            process_exit()                  process_wait()
+ *   NEW ------------> ALIVE ----------------------> ZOMBIE ------------------------> freed
+ *
+ * A process is freed by its parent's wait, or at once when the parent ignores SIGCHLD. Orphans
+ * become children of init. One process has one thread; everything marked (t) belongs to that
+ * thread and needs no lock. The tree (parents, children, states, groups) has one lock,
+ * process_tree_lock, for all processes: changes are rare and short.
+ *
+ * vfork: the child shares the parent's address map, and the parent sleeps on its child_event
+ * until the child's vfork_pending is cleared by its exec or exit.
+ *
+ * Locks: process_tree_lock, then process->lock (parent before child).
+ */
+#include "kern/process.h"
+
+#include "kern/abi/errno.h"
+#include "kern/abi/sched.h"
+#include "kern/abi/wait.h"
+#include "kern/clock.h"
+#include "kern/cpu.h"
+#include "kern/exec.h"
+#include "kern/file.h"
+#include "kern/fs/vnode.h"
+#include "kern/machine.h"
+#include "kern/print.h"
+#include "kern/string.h"
+#include "kern/syscall.h"
+#include "kern/thread.h"
+#include "kern/trap.h"
+#include "kern/uaccess.h"
+#include "vm/heap.h"
+#include "vm/map.h"
+#include "vm/page.h"
+
+#define PID_MAX 32768
+
+/* Each process may need this much memory: bounds how many there can be. */
+#define PAGES_PER_PROCESS 64
+
+struct spinlock process_tree_lock = SPINLOCK_INITIALIZER("process tree", LOCK_PROCESS_TREE);
+struct list process_list = LIST_INITIALIZER(process_list);
+
+static struct process *init_process; /* (p) */
+static pid_t last_pid;               /* (p) */
+static unsigned process_count;       /* (p) */
+
+struct process *process_self(void)
+{
+    return thread_self()->process;
+}
+
+struct process *process_find(pid_t pid)
+{
+    assert(spin_is_held(&process_tree_lock));
+    list_for_each (&process_list, process, struct process, all_link) {
+        if (process->pid == pid)
+            return process;
+    }
+    return NULL;
+}
+
+nsec_t process_cpu_time(const struct process *process)
+{
+    const struct thread *thread = process->thread;
+
+    return thread->run_time + (thread->on_cpu ? machine_clock() - thread->ran_since : 0);
+}
+
+/* --- Creation --------------------------------------------------------------------------------- */
+
+/* Whether a pid is taken, as a process's or as the name of a group or session. */
+static bool pid_is_used(pid_t pid)
+{
+    list_for_each (&process_list, process, struct process, all_link) {
+        if (process->pid == pid || process->group == pid || process->session == pid)
+            return true;
+    }
+    return false;
+}
+
+static pid_t allocate_pid(void)
+{
+    static bool has_wrapped; /* (p) until then every higher pid is free */
+
+    do {
+        if (++last_pid >= PID_MAX) {
+            last_pid = 2;
+            has_wrapped = true;
+        }
+    } while (has_wrapped && pid_is_used(last_pid));
+    return last_pid;
+}
+
+/* Enter a process into the tree. Returns 0 or -EAGAIN. */
+static int enter_tree(struct process *process, struct process *parent)
+{
+    size_t limit = max(page_total_count() / PAGES_PER_PROCESS, (size_t)32);
+    int error = 0;
+
+    spin_lock(&process_tree_lock);
+    if (process_count >= min(limit, (size_t)PID_MAX / 2)) {
+        error = -EAGAIN;
+    } else {
+        process_count++;
+        process->pid = allocate_pid();
+        process->parent = parent;
+        process->group = parent != NULL ? parent->group : process->pid;
+        process->session = parent != NULL ? parent->session : process->pid;
+        list_push_back(&process_list, &process->all_link);
+        if (parent != NULL)
+            list_push_back(&parent->children, &process->sibling_link);
+    }
+    spin_unlock(&process_tree_lock);
+    return error;
+}
+
+/* Take a process out of the tree; process_tree_lock is held. */
+static void leave_tree(struct process *process)
+{
+    list_remove(&process->sibling_link);
+    list_remove(&process->all_link);
+    process_count--;
+}
+
+static struct process *allocate_process(void)
+{
+    struct process *process = kzalloc(sizeof(*process));
+
+    if (process == NULL)
+        return NULL;
+    spin_init(&process->lock, "process", LOCK_PROCESS);
+    list_init(&process->children);
+    list_node_init(&process->sibling_link);
+    list_node_init(&process->all_link);
+    wait_queue_init(&process->child_event);
+    wait_queue_init(&process->continued);
+    process->start_time = clock_monotonic();
+    return process;
+}
+
+/* Release what a process holds, in its own context or of one that never ran. */
+static void release_resources(struct process *process)
+{
+    struct map *map = process->map;
+
+    if (process->files != NULL)
+        file_table_release(process->files);
+    if (process->fs != NULL)
+        fs_context_release(process->fs);
+    if (process->executable != NULL) {
+        vnode_allow_write(process->executable);
+        vnode_release(process->executable);
+    }
+    process->files = NULL;
+    process->fs = NULL;
+    process->executable = NULL;
+    if (map == NULL)
+        return;
+    spin_lock(&process->lock);
+    process->map = NULL;
+    if (process == process_self())
+        machine_pmap_activate(NULL);
+    spin_unlock(&process->lock);
+    map_release(map);
+}
+
+static void free_unborn(struct process *process)
+{
+    release_resources(process);
+    if (process->thread != NULL)
+        thread_discard(process->thread);
+    kfree(process);
+}
+
+/* Give `child` its share or its copies of what the current process has. */
+static int copy_resources(struct process *child, struct process *parent, uint64_t flags)
+{
+    int error = 0;
+
+    if (flags & CLONE_VM) {
+        map_reference(parent->map);
+        child->map = parent->map;
+    } else {
+        error = map_fork(parent->map, &child->map);
+    }
+    if (error == 0 && (flags & CLONE_FILES)) {
+        file_table_reference(parent->files);
+        child->files = parent->files;
+    } else if (error == 0) {
+        error = file_table_copy(parent->files, &child->files);
+    }
+    if (error == 0 && (flags & CLONE_FS)) {
+        fs_context_reference(parent->fs);
+        child->fs = parent->fs;
+    } else if (error == 0) {
+        error = fs_context_copy(parent->fs, &child->fs);
+    }
+    if (error == 0 && parent->executable != NULL) {
+        error = vnode_deny_write(parent->executable);
+        if (error == 0) {
+            vnode_reference(parent->executable);
+            child->executable = parent->executable;
+        }
+    }
+    return error;
+}
+
+static void copy_attributes(struct process *child, const struct process *parent)
+{
+    child->uid = parent->uid;
+    child->euid = parent->euid;
+    child->gid = parent->gid;
+    child->egid = parent->egid;
+    child->signals = parent->signals;
+    child->signals.pending = 0;
+    string_copy(child->name, parent->name, sizeof(child->name));
+}
+
+static void child_main(void *argument)
+{
+    struct process *self = process_self();
+    uaddr_t child_tid = (uaddr_t)argument;
+
+    /* CLONE_CHILD_SETTID: like Linux, a bad address is the program's own problem. */
+    if (child_tid != 0 && copyout(child_tid, &self->pid, sizeof(self->pid)) != 0)
+        self->clear_child_tid = 0;
+    user_loop();
+}
+
+/* Sleep until a vfork child has its own address map or is gone. */
+static void wait_for_vfork(struct process *parent, pid_t child_pid)
+{
+    spin_lock(&process_tree_lock);
+    for (;;) {
+        struct process *child = process_find(child_pid);
+
+        if (child == NULL || child->parent != parent || !child->vfork_pending)
+            break;
+        wait_sleep(&parent->child_event, &process_tree_lock);
+    }
+    spin_unlock(&process_tree_lock);
+}
+
+void process_note_exec(struct process *process)
+{
+    spin_lock(&process_tree_lock);
+    process->has_execed = true;
+    if (process->vfork_pending) {
+        process->vfork_pending = false;
+        wait_wake_all(&process->parent->child_event);
+    }
+    spin_unlock(&process_tree_lock);
+}
+
+#define CLONE_SUPPORTED                                                                            \
+    (CSIGNAL | CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_VFORK | CLONE_SETTLS |                    \
+     CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | CLONE_CHILD_SETTID | CLONE_DETACHED)
+
+static int check_flags(uint64_t flags)
+{
+    uint64_t signal = flags & CSIGNAL;
+
+    if ((flags & ~(uint64_t)CLONE_SUPPORTED) != 0 || (signal != 0 && signal != SIGCHLD))
+        return -EINVAL;
+    /* Two processes that run in one address space at the same time are not supported. */
+    if ((flags & CLONE_VM) && !(flags & CLONE_VFORK))
+        return -EINVAL;
+    return 0;
+}
+
+static int make_child(const struct clone_request *request, struct process **result)
+{
+    struct process *parent = process_self(), *child;
+    struct thread *self = thread_self();
+    uaddr_t child_tid = (request->flags & CLONE_CHILD_SETTID) ? request->child_tid : 0;
+    int error;
+
+    child = allocate_process();
+    if (child == NULL)
+        return -ENOMEM;
+    copy_attributes(child, parent);
+    error = copy_resources(child, parent, request->flags);
+    if (error == 0) {
+        child->thread = thread_create(self->name, child, child_main, (void *)child_tid);
+        error = child->thread != NULL ? 0 : -ENOMEM;
+    }
+    if (error == 0) {
+        user_frame_copy(&child->thread->frame, &self->frame);
+        frame_set_result(&child->thread->frame, 0);
+        if (request->stack != 0)
+            frame_set_stack(&child->thread->frame, request->stack);
+        if (request->flags & CLONE_SETTLS)
+            frame_set_tls(&child->thread->frame, request->tls);
+        if (request->flags & CLONE_CHILD_CLEARTID)
+            child->clear_child_tid = request->child_tid;
+        child->vfork_pending = (request->flags & CLONE_VFORK) != 0;
+        error = enter_tree(child, parent);
+    }
+    if (error != 0) {
+        free_unborn(child);
+        return error;
+    }
+    *result = child;
+    return 0;
+}
+
+pid_t process_clone(const struct clone_request *request)
+{
+    struct process *child = NULL;
+    pid_t pid;
+    int error = check_flags(request->flags);
+
+    if (error == 0)
+        error = make_child(request, &child);
+    if (error != 0)
+        return error;
+    pid = child->pid;
+    if ((request->flags & CLONE_PARENT_SETTID) &&
+        copyout(request->parent_tid, &pid, sizeof(pid)) != 0) {
+        /* As on Linux, the child exists all the same. */
+    }
+    spin_lock(&process_tree_lock);
+    child->state = PROCESS_ALIVE;
+    spin_unlock(&process_tree_lock);
+    sched_make_runnable(child->thread);
+    if (request->flags & CLONE_VFORK)
+        wait_for_vfork(process_self(), pid);
+    return pid;
+}
+
+/* The first thing that process 1 does: become the program given on the command line. */
+static void init_main(void *argument)
+{
+    struct exec_strings *strings = argument;
+    const char *path = strings->buffer;
+    char *copy = kmalloc(strlen(path) + 1);
+    int error;
+
+    if (copy == NULL)
+        panic("no memory to start init");
+    string_copy(copy, path, strlen(path) + 1);
+    error = file_table_open_standard(process_self()->files, "/dev/console");
+    if (error != 0)
+        kprintf("init: cannot open /dev/console: error %d; it starts without files\n", -error);
+    error = process_exec(copy, strings);
+    if (error != 0)
+        panic("cannot run init '%s': error %d (2: not in the root image; see init= and root=)",
+              copy, -error);
+    kfree(copy);
+    kfree(strings);
+    user_loop();
+}
+
+void process_start_init(const char *path, char *const argv[])
+{
+    struct process *process = allocate_process();
+    struct exec_strings *strings = kzalloc(sizeof(*strings));
+    int error = 0;
+
+    if (process == NULL || strings == NULL)
+        panic("no memory to start init");
+    process->map = map_create();
+    process->files = file_table_create();
+    process->fs = fs_context_create();
+    process->thread = thread_create("init", process, init_main, strings);
+    for (int i = 0; argv[i] != NULL && error == 0; i++, strings->argc++)
+        error = exec_strings_add(strings, argv[i]);
+    if (process->map == NULL || process->files == NULL || process->fs == NULL ||
+        process->thread == NULL || error != 0 || enter_tree(process, NULL) != 0)
+        panic("no memory to start init '%s'", path);
+    user_frame_init(&process->thread->frame, 0, 0);
+    process->state = PROCESS_ALIVE;
+    init_process = process;
+    sched_make_runnable(process->thread);
+}
+
+/* --- Exit and wait ------------------------------------------------------------------------------
+ */
+
+/* Tell the parent that `process` changed state; process_tree_lock is held. */
+static void notify_parent(struct process *process)
+{
+    signal_send(process->parent, SIGCHLD);
+    wait_wake_all(&process->parent->child_event);
+}
+
+/* Orphans become init's children; process_tree_lock is held. */
+static void give_children_to_init(struct process *process)
+{
+    list_for_each_safe (&process->children, child, struct process, sibling_link) {
+        list_remove(&child->sibling_link);
+        child->parent = init_process;
+        list_push_back(&init_process->children, &child->sibling_link);
+        if (child->state == PROCESS_ZOMBIE)
+            notify_parent(child);
+    }
+}
+
+static bool ignores_children(struct process *parent)
+{
+    const struct kernel_sigaction *action = &parent->signals.actions[SIGCHLD - 1];
+
+    return action->handler == SIG_IGN || (action->flags & SA_NOCLDWAIT) != 0;
+}
+
+void process_exit(int status)
+{
+    struct process *self = process_self();
+    uint32_t zero = 0;
+
+    if (self == init_process)
+        panic("init ended with %s %d", WIFEXITED(status) ? "status" : "signal",
+              WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+    if (self->clear_child_tid != 0 && !self->vfork_pending &&
+        copyout(self->clear_child_tid, &zero, sizeof(zero)) != 0)
+        self->clear_child_tid = 0;
+    release_resources(self);
+
+    spin_lock(&process_tree_lock);
+    give_children_to_init(self);
+    self->status = status;
+    self->cpu_time = process_cpu_time(self);
+    self->state = PROCESS_ZOMBIE;
+    self->vfork_pending = false;
+    notify_parent(self);
+    if (ignores_children(self->parent)) {
+        leave_tree(self);
+        thread_self()->process = NULL;
+        spin_unlock(&process_tree_lock);
+        kfree(self);
+    } else {
+        thread_self()->process = NULL;
+        spin_unlock(&process_tree_lock);
+    }
+    thread_exit();
+}
+
+static bool is_wanted(const struct process *child, pid_t pid, const struct process *parent)
+{
+    if (pid == -1)
+        return true;
+    if (pid > 0)
+        return child->pid == pid;
+    return child->group == (pid == 0 ? parent->group : -pid);
+}
+
+/* Whether `child` has something to report now. */
+static bool has_news(const struct process *child, int options)
+{
+    return child->state == PROCESS_ZOMBIE ||
+           (child->stop_signal != 0 && !child->stop_reported && (options & WUNTRACED));
+}
+
+/* A wanted child with news, or NULL; *exists: whether any wanted child is there. */
+static struct process *find_child(struct process *parent, pid_t pid, int options, bool *exists)
+{
+    *exists = false;
+    list_for_each (&parent->children, child, struct process, sibling_link) {
+        if (!is_wanted(child, pid, parent))
+            continue;
+        *exists = true;
+        if (has_news(child, options))
+            return child;
+    }
+    return NULL;
+}
+
+/* Take the news of `child`; frees it if it is a zombie. process_tree_lock is held. */
+static pid_t report(struct process *parent, struct process *child, int *status, nsec_t *cpu_time)
+{
+    pid_t pid = child->pid;
+
+    if (child->state != PROCESS_ZOMBIE) {
+        child->stop_reported = true;
+        *status = child->stop_signal << 8 | 0x7f;
+        *cpu_time = process_cpu_time(child);
+        return pid;
+    }
+    *status = child->status;
+    *cpu_time = child->cpu_time + child->children_time;
+    parent->children_time += *cpu_time;
+    leave_tree(child);
+    kfree(child);
+    return pid;
+}
+
+pid_t process_wait(pid_t pid, int options, int *status, nsec_t *cpu_time)
+{
+    struct process *self = process_self(), *child;
+    bool exists;
+    pid_t result = 0;
+    int error = 0;
+
+    spin_lock(&process_tree_lock);
+    while ((child = find_child(self, pid, options, &exists)) == NULL && exists &&
+           !(options & WNOHANG) && error == 0)
+        error = wait_sleep_interruptible(&self->child_event, &process_tree_lock);
+    if (child != NULL)
+        result = report(self, child, status, cpu_time);
+    else if (!exists)
+        result = -ECHILD;
+    else if (error != 0)
+        result = -ERESTARTSYS;
+    spin_unlock(&process_tree_lock);
+    return result;
+}
+
+/* --- Looking at processes -----------------------------------------------------------------------
+ */
+
+static char state_letter(const struct process *process)
+{
+    if (process->state == PROCESS_ZOMBIE)
+        return 'Z';
+    if (process->stop_signal != 0)
+        return 'T';
+    return process->thread->state == THREAD_RUNNING ? 'R' : 'S';
+}
+
+int process_get_info(pid_t pid, struct process_info *info)
+{
+    struct process *process;
+    int error = 0;
+
+    *info = (struct process_info){0};
+    spin_lock(&process_tree_lock);
+    process = process_find(pid);
+    if (process == NULL) {
+        error = -ESRCH;
+    } else {
+        info->pid = pid;
+        info->parent = process->parent != NULL ? process->parent->pid : 0;
+        info->group = process->group;
+        info->session = process->session;
+        info->state = state_letter(process);
+        info->start_time = process->start_time;
+        string_copy(info->name, process->name, sizeof(info->name));
+        spin_lock(&process->lock);
+        info->cpu_time =
+            process->state == PROCESS_ZOMBIE ? process->cpu_time : process_cpu_time(process);
+        if (process->map != NULL) {
+            info->mapped_bytes = process->map->size;
+            info->resident_bytes = process->map->pmap.resident * PAGE_SIZE;
+        }
+        spin_unlock(&process->lock);
+    }
+    spin_unlock(&process_tree_lock);
+    return error;
+}
+
+pid_t process_next(pid_t pid)
+{
+    pid_t next = 0;
+
+    spin_lock(&process_tree_lock);
+    list_for_each (&process_list, process, struct process, all_link) {
+        if (process->pid > pid && (next == 0 || process->pid < next))
+            next = process->pid;
+    }
+    spin_unlock(&process_tree_lock);
+    return next;
+}

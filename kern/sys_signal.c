@@ -1,0 +1,192 @@
+/*
+ * System calls about signals (kill(2), sigaction(2), sigprocmask(2), ...).
+ */
+#include "kern/abi/errno.h"
+#include "kern/abi/signal.h"
+#include "kern/clock.h"
+#include "kern/machine.h"
+#include "kern/process.h"
+#include "kern/sched.h"
+#include "kern/signal.h"
+#include "kern/syscall.h"
+#include "kern/thread.h"
+#include "kern/uaccess.h"
+
+#define UNBLOCKABLE (signal_bit(SIGKILL) | signal_bit(SIGSTOP))
+
+/* kill(2): root may signal anyone, others processes of the same user. */
+static bool may_signal(const struct process *target)
+{
+    const struct process *self = process_self();
+
+    return self->euid == 0 || self->euid == target->uid || self->uid == target->uid;
+}
+
+static bool is_target(const struct process *process, pid_t pid)
+{
+    const struct process *self = process_self();
+
+    if (pid > 0)
+        return process->pid == pid;
+    if (pid == -1)
+        return process != self && process->parent != NULL;
+    return process->group == (pid == 0 ? self->group : -pid);
+}
+
+int64_t sys_kill(const uint64_t arg[])
+{
+    pid_t pid = (pid_t)arg[0];
+    int signal = (int)arg[1], error = -ESRCH;
+
+    if (signal < 0 || signal > NSIG)
+        return -EINVAL;
+    spin_lock(&process_tree_lock);
+    list_for_each (&process_list, process, struct process, all_link) {
+        if (!is_target(process, pid))
+            continue;
+        if (may_signal(process)) {
+            signal_send(process, signal);
+            error = 0;
+        } else if (error != 0) {
+            error = -EPERM;
+        }
+    }
+    spin_unlock(&process_tree_lock);
+    return error;
+}
+
+static int64_t send_to_thread(pid_t pid, int signal)
+{
+    uint64_t arguments[2] = {(uint64_t)pid, (uint64_t)signal};
+
+    return pid <= 0 ? -EINVAL : sys_kill(arguments);
+}
+
+int64_t sys_tkill(const uint64_t arg[])
+{
+    return send_to_thread((pid_t)arg[0], (int)arg[1]);
+}
+
+int64_t sys_tgkill(const uint64_t arg[])
+{
+    if ((pid_t)arg[0] <= 0)
+        return -EINVAL;
+    if (arg[0] != arg[1])
+        return -ESRCH;
+    return send_to_thread((pid_t)arg[1], (int)arg[2]);
+}
+
+int64_t sys_rt_sigaction(const uint64_t arg[])
+{
+    struct signal_state *state = &process_self()->signals;
+    int signal = (int)arg[0], error = 0;
+    uaddr_t new_address = arg[1], old_address = arg[2];
+    struct kernel_sigaction new_action, old_action;
+
+    if (arg[3] != sizeof(uint64_t) || signal < 1 || signal > NSIG)
+        return -EINVAL;
+    if (new_address != 0)
+        error = copyin(&new_action, new_address, sizeof(new_action));
+    if (error != 0)
+        return error;
+    if (new_address != 0 && (signal_bit(signal) & UNBLOCKABLE))
+        return -EINVAL;
+    spin_lock(&process_self()->lock);
+    old_action = state->actions[signal - 1];
+    if (new_address != 0) {
+        new_action.mask &= ~UNBLOCKABLE;
+        state->actions[signal - 1] = new_action;
+        if (new_action.handler == SIG_IGN)
+            state->pending &= ~signal_bit(signal);
+    }
+    spin_unlock(&process_self()->lock);
+    return old_address != 0 ? copyout(old_address, &old_action, sizeof(old_action)) : 0;
+}
+
+int64_t sys_rt_sigprocmask(const uint64_t arg[])
+{
+    struct signal_state *state = &process_self()->signals;
+    int how = (int)arg[0];
+    uaddr_t new_address = arg[1], old_address = arg[2];
+    uint64_t set = 0, old = state->blocked;
+    int error = 0;
+
+    if (arg[3] != sizeof(uint64_t))
+        return -EINVAL;
+    if (new_address != 0)
+        error = copyin(&set, new_address, sizeof(set));
+    if (error != 0)
+        return error;
+    if (new_address != 0) {
+        if (how != SIG_BLOCK && how != SIG_UNBLOCK && how != SIG_SETMASK)
+            return -EINVAL;
+        if (how == SIG_BLOCK)
+            set |= old;
+        else if (how == SIG_UNBLOCK)
+            set = old & ~set;
+        spin_lock(&process_self()->lock);
+        state->blocked = set & ~UNBLOCKABLE;
+        spin_unlock(&process_self()->lock);
+    }
+    return old_address != 0 ? copyout(old_address, &old, sizeof(old)) : 0;
+}
+
+int64_t sys_rt_sigpending(const uint64_t arg[])
+{
+    struct signal_state *state = &process_self()->signals;
+    uint64_t pending = state->pending & state->blocked;
+
+    if (arg[1] > sizeof(pending))
+        return -EINVAL;
+    return copyout(arg[0], &pending, arg[1]);
+}
+
+/* Sleep until a signal is delivered. */
+static int64_t wait_for_signal(void)
+{
+    int error;
+
+    do
+        error = clock_sleep_until(NSEC_NEVER);
+    while (error == 0);
+    return -EINTR;
+}
+
+int64_t sys_rt_sigsuspend(const uint64_t arg[])
+{
+    struct process *self = process_self();
+    uint64_t mask;
+    int error;
+
+    if (arg[1] != sizeof(mask))
+        return -EINVAL;
+    error = copyin(&mask, arg[0], sizeof(mask));
+    if (error != 0)
+        return error;
+    spin_lock(&self->lock);
+    self->signals.suspended = self->signals.blocked;
+    self->signals.is_suspended = true;
+    self->signals.blocked = mask & ~UNBLOCKABLE;
+    spin_unlock(&self->lock);
+    return wait_for_signal();
+}
+
+int64_t sys_pause(const uint64_t arg[])
+{
+    (void)arg;
+    return wait_for_signal();
+}
+
+int64_t sys_rt_sigreturn(const uint64_t arg[])
+{
+    struct process *self = process_self();
+    uint64_t mask;
+
+    (void)arg;
+    if (user_frame_pop_signal(&thread_self()->frame, &mask) != 0)
+        process_exit(SIGSEGV);
+    spin_lock(&self->lock);
+    self->signals.blocked = mask & ~UNBLOCKABLE;
+    spin_unlock(&self->lock);
+    return 0;
+}

@@ -1,0 +1,54 @@
+/*
+ * System calls: the dispatch table, made from kern/syscall_table.h.
+ */
+#include "kern/syscall.h"
+
+#include "kern/abi/errno.h"
+#include "kern/abi/syscall.h"
+#include "kern/print.h"
+#include "kern/process.h"
+#include "kern/thread.h"
+
+#define TABLE_SIZE 512
+
+static syscall_fn *const table[TABLE_SIZE] = {
+#define SYSCALL(number, name) [number] = sys_##name,
+#include "kern/syscall_table.h"
+#undef SYSCALL
+};
+
+uint64_t syscall_unknown_count;
+
+/* Count a call that Duet does not have, and say so once for each number. */
+static int64_t unknown(uint64_t number)
+{
+    static uint8_t is_logged[TABLE_SIZE]; /* (a) */
+    const char *name = syscall_name(number);
+
+    __atomic_fetch_add(&syscall_unknown_count, 1, __ATOMIC_RELAXED);
+    if (number >= TABLE_SIZE || !__atomic_exchange_n(&is_logged[number], 1, __ATOMIC_RELAXED))
+        kprintf("process %d (%s): system call %lu (%s) is not in Duet: ENOSYS\n",
+                process_self()->pid, process_self()->name, number, name != NULL ? name : "?");
+    return -ENOSYS;
+}
+
+int64_t syscall_dispatch(void)
+{
+    struct trapframe *frame = &thread_self()->frame;
+    uint64_t number = frame_syscall_number(frame), arguments[6];
+    int64_t result;
+
+    if (number == SYS_rt_sigreturn) {
+        sys_rt_sigreturn(NULL); /* sets all registers, the result among them */
+        return -1;
+    }
+    frame_syscall_arguments(frame, arguments);
+    if (number < TABLE_SIZE && table[number] != NULL)
+        result = table[number](arguments);
+    else
+        result = unknown(number);
+    if (result == -ERESTARTSYS)
+        return (int64_t)number;
+    frame_set_result(frame, result);
+    return -1;
+}
