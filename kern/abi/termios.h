@@ -7,9 +7,13 @@
 #define TCSETS     0x5402
 #define TCSETSW    0x5403
 #define TCSETSF    0x5404
+#define TCSBRK     0x5409
+#define TCXONC     0x540a
+#define TCFLSH     0x540b
 #define TIOCSCTTY  0x540e
 #define TIOCGPGRP  0x540f
 #define TIOCSPGRP  0x5410
+#define TIOCOUTQ   0x5411
 #define TIOCGWINSZ 0x5413
 #define TIOCSWINSZ 0x5414
 #define FIONREAD   0x541b
@@ -20,6 +24,10 @@
 #define FIOCLEX    0x5451
 
 #define NCCS_KERNEL 19
+
+#define TCIFLUSH  0 /* arguments of TCFLSH */
+#define TCOFLUSH  1
+#define TCIOFLUSH 2
 
 /* The kernel's structure (36 bytes); a C library's struct termios may be longer. */
 struct kernel_termios {
