@@ -127,7 +127,6 @@ struct signal_request {
     int32_t sender;                    /* si_pid, of kill(2) */
     uint64_t handler, restorer, flags; /* the action's */
     uint64_t saved_mask;
-    uaddr_t stack_top; /* of the alternate stack, or 0: the current one */
 };
 int user_frame_push_signal(struct trapframe *frame,
                            const struct signal_request *request) must_check;
