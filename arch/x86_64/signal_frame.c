@@ -21,6 +21,8 @@
 #include "kern/machine.h"
 #include "kern/string.h"
 #include "kern/uaccess.h"
+#include <machine/frame.h>
+#include <machine/param.h>
 
 #define RED_ZONE 128
 
