@@ -83,3 +83,8 @@ check: check-parts ## All tests, on the host and on both machines (TESTS='-k NAM
 
 lint: ## The habits that a program can check (clang-format, lengths, layering)
 	@$(PYTHON) -m grader.lint
+
+bench: ## What the basic operations cost: native, User-mode Linux, both machines (release builds)
+	@$(MAKE) -s RELEASE=1 kernels root-image user
+	@$(MAKE) -s RELEASE=0 all
+	@$(PYTHON) -m grader.bench

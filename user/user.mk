@@ -11,12 +11,12 @@ USER_COMMAND := $(CC) $(USER_CFLAGS)
 LIBC_SOURCES := $(wildcard user/lib/*.c user/lib/*.S user/lib/*/*.c user/lib/*/*.S)
 LIBC_OBJECTS := $(patsubst user/%,$(OUT)/user/%.o,$(basename $(LIBC_SOURCES)))
 
-single_programs := $(patsubst user/%.c,%,$(wildcard user/bin/*.c user/tests/*.c))
+single_programs := $(patsubst user/%.c,%,$(wildcard user/bin/*.c user/tests/*.c user/bench/*.c))
 folder_programs := $(patsubst user/%/,%,$(sort $(dir $(wildcard user/bin/*/*.c))))
 USER_PROGRAMS   := $(single_programs) $(folder_programs)
 USER_OBJECTS    := $(LIBC_OBJECTS) $(single_programs:%=$(OUT)/user/%.o)
 
-USER_SOURCES    := $(LIBC_SOURCES) $(wildcard user/bin/*.c user/bin/*/*.c user/tests/*.c)
+USER_SOURCES    := $(LIBC_SOURCES) $(wildcard user/bin/*.c user/bin/*/*.c user/tests/*.c user/bench/*.c)
 
 .PHONY: user root-image
 user: $(USER_PROGRAMS:%=$(OUT)/user/%) ## Build the user programs
@@ -70,7 +70,7 @@ $(foreach program,$(folder_programs),$(eval $(call folder_program_rules,$(progra
 # --- The root image --------------------------------------------------------------------------
 # A staging folder with stripped programs, made into an ext2 image by mke2fs -d.
 
-ROOT_PROGRAMS := $(USER_PROGRAMS:%=$(OUT)/root/%)
+ROOT_PROGRAMS := $(patsubst %,$(OUT)/root/%,$(filter-out bench/%,$(USER_PROGRAMS)))
 ROOT_TEXTS    := $(patsubst user/%,$(OUT)/root/%,$(wildcard user/etc/* user/tests/sh/*))
 
 $(ROOT_PROGRAMS): $(OUT)/root/%: $(OUT)/user/%
