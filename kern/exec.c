@@ -44,68 +44,6 @@
 #define MAX_INTERPRETERS  4                /* #! scripts whose interpreter is a script */
 #define SCRIPT_LINE       128
 
-/* --- Strings ------------------------------------------------------------------------------------
- */
-
-static int reserve(struct exec_strings *strings, size_t more)
-{
-    size_t capacity = max(strings->capacity, (size_t)1024);
-    char *buffer;
-
-    if (strings->used + more > EXEC_STRINGS_MAX)
-        return -E2BIG;
-    while (capacity < strings->used + more)
-        capacity *= 2;
-    if (capacity == strings->capacity)
-        return 0;
-    buffer = kmalloc(capacity);
-    if (buffer == NULL)
-        return -ENOMEM;
-    if (strings->used > 0)
-        memcpy(buffer, strings->buffer, strings->used);
-    kfree(strings->buffer);
-    strings->buffer = buffer;
-    strings->capacity = capacity;
-    return 0;
-}
-
-int exec_strings_add(struct exec_strings *strings, const char *string)
-{
-    size_t size = strlen(string) + 1;
-    int error = reserve(strings, size);
-
-    if (error != 0)
-        return error;
-    memcpy(strings->buffer + strings->used, string, size);
-    strings->used += size;
-    return 0;
-}
-
-int exec_strings_add_user(struct exec_strings *strings, uaddr_t string)
-{
-    ssize_t length;
-    int error = reserve(strings, 1);
-
-    while (error == 0) {
-        length = copyin_string(strings->buffer + strings->used, string,
-                               strings->capacity - strings->used);
-        if (length >= 0) {
-            strings->used += (size_t)length + 1;
-            return 0;
-        }
-        if (length != -ENAMETOOLONG)
-            return (int)length;
-        error = reserve(strings, strings->capacity - strings->used + 1);
-    }
-    return error;
-}
-
-void exec_strings_free(struct exec_strings *strings)
-{
-    kfree(strings->buffer);
-    *strings = (struct exec_strings){0};
-}
-
 /* --- Scripts ------------------------------------------------------------------------------------
  */
 
@@ -193,7 +131,7 @@ static int expand_script(const struct image *image, const char *path, char *inte
     if (strings->argc > 0)
         skipped = strlen(strings->buffer) + 1;
     if (error == 0)
-        error = reserve(&expanded, strings->used - skipped);
+        error = exec_strings_reserve(&expanded, strings->used - skipped);
     if (error != 0) {
         exec_strings_free(&expanded);
         return error;

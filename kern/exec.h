@@ -14,6 +14,9 @@ struct exec_strings {
 
 #define EXEC_STRINGS_MAX (128 * 1024) /* ARG_MAX: all strings together, else -E2BIG */
 
+/* Make room for `more` bytes behind the strings. Returns 0, -E2BIG or -ENOMEM. */
+int exec_strings_reserve(struct exec_strings *strings, size_t more) must_check;
+
 /* Append a string of the kernel. Returns 0, -E2BIG or -ENOMEM. */
 int exec_strings_add(struct exec_strings *strings, const char *string) must_check;
 

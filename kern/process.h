@@ -84,6 +84,15 @@ struct clone_request {
 pid_t process_clone(const struct clone_request *request) must_check;
 
 /*
+ * The parts of process_clone() that belong to the tree: a process with nothing in it (NULL when
+ * out of memory), entering it as a child of `parent` (0 or -EAGAIN), and freeing one that never
+ * entered, with all that it has.
+ */
+struct process *process_allocate(void) must_check;
+int process_enter_tree(struct process *process, struct process *parent) must_check;
+void process_free_unborn(struct process *process);
+
+/*
  * Wait for a child: pid > 0 that one, -1 any, 0 any of the own group, < -1 any of group -pid.
  * options: WNOHANG, WUNTRACED. Returns the child's pid with its status and CPU times, 0 (WNOHANG
  * and none is ready), -ECHILD, -ERESTARTSYS.

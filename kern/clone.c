@@ -1,0 +1,175 @@
+/*
+ * Making processes: fork(2), vfork(2) and clone(2).
+ *
+ * A child gets copies of what its parent has, or shares, as the flags of clone(2) say. It is made
+ * completely before it enters the tree of processes, so that every failure before then is undone
+ * by freeing it.
+ *
+ * vfork: the child shares the parent's address map, and the parent sleeps on its child_event
+ * until the child's vfork_pending is cleared by its exec or exit.
+ */
+#include "kern/abi/errno.h"
+#include "kern/abi/sched.h"
+#include "kern/cpu.h"
+#include "kern/file.h"
+#include "kern/fs/vnode.h"
+#include "kern/machine.h"
+#include "kern/process.h"
+#include "kern/string.h"
+#include "kern/thread.h"
+#include "kern/trap.h"
+#include "kern/uaccess.h"
+#include "vm/map.h"
+
+/* Give `child` its share or its copies of what the current process has. */
+static int copy_resources(struct process *child, struct process *parent, uint64_t flags)
+{
+    int error = 0;
+
+    if (flags & CLONE_VM) {
+        map_reference(parent->map);
+        child->map = parent->map;
+    } else {
+        error = map_fork(parent->map, &child->map);
+    }
+    if (error == 0 && (flags & CLONE_FILES)) {
+        file_table_reference(parent->files);
+        child->files = parent->files;
+    } else if (error == 0) {
+        error = file_table_copy(parent->files, &child->files);
+    }
+    if (error == 0 && (flags & CLONE_FS)) {
+        fs_context_reference(parent->fs);
+        child->fs = parent->fs;
+    } else if (error == 0) {
+        error = fs_context_copy(parent->fs, &child->fs);
+    }
+    if (error == 0 && parent->executable != NULL) {
+        error = vnode_deny_write(parent->executable);
+        if (error == 0) {
+            vnode_reference(parent->executable);
+            child->executable = parent->executable;
+        }
+    }
+    return error;
+}
+
+static void copy_attributes(struct process *child, const struct process *parent)
+{
+    child->uid = parent->uid;
+    child->euid = parent->euid;
+    child->gid = parent->gid;
+    child->egid = parent->egid;
+    child->signals = parent->signals;
+    child->signals.pending = 0;
+    string_copy(child->name, parent->name, sizeof(child->name));
+}
+
+static void child_main(void *argument)
+{
+    struct process *self = process_self();
+    uaddr_t child_tid = (uaddr_t)argument;
+
+    if (child_tid != 0)
+        (void)!copyout(child_tid, &self->pid, sizeof(self->pid)); /* Linux ignores a fault, too */
+    user_loop();
+}
+
+/* Sleep until a vfork child has its own address map or is gone. */
+static void wait_for_vfork(struct process *parent, pid_t child_pid)
+{
+    spin_lock(&process_tree_lock);
+    for (;;) {
+        struct process *child = process_find(child_pid);
+
+        if (child == NULL || child->parent != parent || !child->vfork_pending)
+            break;
+        wait_sleep(&parent->child_event, &process_tree_lock);
+    }
+    spin_unlock(&process_tree_lock);
+}
+
+void process_note_exec(struct process *process)
+{
+    spin_lock(&process_tree_lock);
+    process->has_execed = true;
+    if (process->vfork_pending) {
+        process->vfork_pending = false;
+        wait_wake_all(&process->parent->child_event);
+    }
+    spin_unlock(&process_tree_lock);
+}
+
+#define CLONE_SUPPORTED                                                                            \
+    (CSIGNAL | CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_VFORK | CLONE_SETTLS |                    \
+     CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | CLONE_CHILD_SETTID | CLONE_DETACHED)
+
+static int check_flags(uint64_t flags)
+{
+    uint64_t signal = flags & CSIGNAL;
+
+    if ((flags & ~(uint64_t)CLONE_SUPPORTED) != 0 || (signal != 0 && signal != SIGCHLD))
+        return -EINVAL;
+    /* Two processes that run in one address space at the same time are not supported. */
+    if ((flags & CLONE_VM) && !(flags & CLONE_VFORK))
+        return -EINVAL;
+    return 0;
+}
+
+static int make_child(const struct clone_request *request, struct process **result)
+{
+    struct process *parent = process_self(), *child;
+    struct thread *self = thread_self();
+    uaddr_t child_tid = (request->flags & CLONE_CHILD_SETTID) ? request->child_tid : 0;
+    int error;
+
+    child = process_allocate();
+    if (child == NULL)
+        return -ENOMEM;
+    copy_attributes(child, parent);
+    error = copy_resources(child, parent, request->flags);
+    if (error == 0) {
+        child->thread = thread_create(self->name, child, child_main, (void *)child_tid);
+        error = child->thread != NULL ? 0 : -ENOMEM;
+    }
+    if (error == 0) {
+        user_frame_copy(&child->thread->frame, &self->frame);
+        frame_set_result(&child->thread->frame, 0);
+        if (request->stack != 0)
+            frame_set_stack(&child->thread->frame, request->stack);
+        if (request->flags & CLONE_SETTLS)
+            frame_set_tls(&child->thread->frame, request->tls);
+        if (request->flags & CLONE_CHILD_CLEARTID)
+            child->clear_child_tid = request->child_tid;
+        child->vfork_pending = (request->flags & CLONE_VFORK) != 0;
+        error = process_enter_tree(child, parent);
+    }
+    if (error != 0) {
+        process_free_unborn(child);
+        return error;
+    }
+    *result = child;
+    return 0;
+}
+
+pid_t process_clone(const struct clone_request *request)
+{
+    struct process *child = NULL;
+    pid_t pid;
+    int error = check_flags(request->flags);
+
+    if (error == 0)
+        error = make_child(request, &child);
+    if (error != 0)
+        return error;
+    pid = child->pid;
+    if (request->flags & CLONE_PARENT_SETTID)
+        (void)!copyout(request->parent_tid, &pid, sizeof(pid)); /* Linux ignores a fault, too */
+    spin_lock(&process_tree_lock);
+    child->state = PROCESS_ALIVE;
+    spin_unlock(&process_tree_lock);
+    sched_make_runnable(child->thread);
+    if (request->flags & CLONE_VFORK)
+        wait_for_vfork(process_self(), pid);
+    return pid;
+}
