@@ -43,6 +43,5 @@ int rand(void);
 void srand(unsigned seed);
 
 int system(const char *command);
-char *realpath(const char *path, char *resolved);
 int mkstemp(char *pattern);
 char *mkdtemp(char *pattern);
