@@ -17,6 +17,7 @@
 #include "kern/process.h"
 #include "kern/string.h"
 #include "kern/thread.h"
+#include "kern/tty.h"
 #include "vm/heap.h"
 #include "vm/page.h"
 
@@ -83,6 +84,7 @@ static void start_thread(void *argument)
 
     (void)argument;
     start_other_cpus();
+    tty_init();
     machine_start_devices();
     kprintf("%s: %u CPU%s, %zu MiB of memory\n", DUET_VERSION, machine_cpu_count(),
             machine_cpu_count() == 1 ? "" : "s", page_total_count() * PAGE_SIZE / (1024 * 1024));
