@@ -124,8 +124,8 @@ static struct page **make_slot(struct anon *anon, size_t index)
             *entry = kzalloc(sizeof(struct node));
         if (*entry == NULL)
             return NULL;
-        entry = &((struct node *)*entry)
-                     ->entries[(index >> level_shift(level - 1)) & (NODE_SLOTS - 1)];
+        entry =
+            &((struct node *)*entry)->entries[(index >> level_shift(level - 1)) & (NODE_SLOTS - 1)];
     }
     return (struct page **)entry;
 }

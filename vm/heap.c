@@ -318,8 +318,7 @@ static void *heap_alloc(size_t size, void *caller)
     if (size > PAGE_SIZE << PAGE_ORDER_MAX)
         return NULL;
     if (size + OVERHEAD <= CLASS_MAX) {
-        struct cache *cache =
-            &caches[class_of[(size + OVERHEAD + CLASS_STEP - 1) / CLASS_STEP]];
+        struct cache *cache = &caches[class_of[(size + OVERHEAD + CLASS_STEP - 1) / CLASS_STEP]];
 
         slot = cache_alloc(cache);
         slot_size = cache->slot_size;

@@ -8,6 +8,7 @@
 #include "kern/mutex.h"
 #include "kern/types.h"
 #include "vm/pmap.h"
+#include <machine/param.h>
 
 struct anon;
 struct object;
@@ -33,8 +34,15 @@ struct map {
     struct list regions;    /* (l) of struct region, by address */
     uaddr_t brk_start, brk; /* (l) the heap that brk(2) moves */
     size_t size;            /* (l) bytes in all regions */
-    uaddr_t stack_limit;    /* (l) the lowest address that the stack may grow to */
+    uaddr_t stack_limit;    /* (l) the lowest address that the stack may grow to; 0: no stack yet */
 };
+
+#define MAP_STACK_MAX (8UL << 20) /* how large the stack may grow */
+#define MAP_STACK_GAP                                                                              \
+    (256 * PAGE_SIZE) /* nothing is put, and it does not grow, that close below it */
+
+/* Where addresses for mmap(2) are chosen, downwards; the stack lies above. */
+#define MAP_MMAP_TOP (USER_MAX - 4 * MAP_STACK_MAX)
 
 /* Make an empty map with one reference. NULL when out of memory. */
 struct map *map_create(void) must_check;
@@ -52,9 +60,10 @@ int map_fork(struct map *map, struct map **child) must_check;
  * A fixed mapping replaces what was there. Takes a reference to the object when it succeeds.
  *
  * size: bytes, rounded up to pages. prot: what the program may do; a private mapping of an object
- * is copy-on-write. Takes map->lock.
- * Returns 0, -EINVAL (size 0, unaligned fixed address), -ENOMEM (no room, or outside
- * [USER_MIN, USER_MAX)), -EEXIST (`no_replace` and something is there).
+ * is copy-on-write, a shared one can only be read. Takes map->lock.
+ * Returns 0, -EINVAL (size 0, unaligned fixed address, shared and writable object), -EOVERFLOW
+ * (offset too large), -ENOMEM (no room, or outside [USER_MIN, USER_MAX)), -EEXIST (`no_replace`
+ * and something is there).
  */
 struct map_request {
     size_t size;
@@ -65,7 +74,11 @@ struct map_request {
 };
 int map_insert(struct map *map, uaddr_t *address, const struct map_request *request) must_check;
 
-/* munmap(2) and mprotect(2): 0, -EINVAL, -ENOMEM. Take map->lock. */
+/*
+ * munmap(2): 0, -EINVAL, or -ENOMEM (nothing changed then). mprotect(2): 0, -EINVAL (unaligned),
+ * -ENOMEM (also where a hole is found; what lies before it is changed then, as on Linux), -EACCES
+ * (a shared object would become writable). Take map->lock.
+ */
 int map_remove(struct map *map, uaddr_t start, size_t size) must_check;
 int map_protect(struct map *map, uaddr_t start, size_t size, prot_t prot) must_check;
 

@@ -13,8 +13,7 @@
  *
  * All pages in the cache are clean: object_reclaim() may free any page that has no reference but
  * the cache's. It goes around the list of all objects, so that each call starts where the last
- * one ended. object_get_page() calls it before the cache takes the last CACHE_RESERVE part of
- * the memory: what is left is for those who cannot wait.
+ * one ended. The cache does not take the last CACHE_RESERVE part of the memory.
  *
  * Locks: fill_lock is held across the pager; then object_list_lock, then object->lock.
  */
@@ -28,8 +27,7 @@
 #define CACHE_RESERVE  32  /* the cache leaves 1/32 of the memory free */
 #define RECLAIM_TARGET 128 /* pages that one object_reclaim() is content with */
 
-static struct spinlock object_list_lock =
-    SPINLOCK_INITIALIZER("object list", LOCK_OBJECT_LIST);
+static struct spinlock object_list_lock = SPINLOCK_INITIALIZER("object list", LOCK_OBJECT_LIST);
 static struct list object_list = LIST_INITIALIZER(object_list); /* object_list_lock */
 
 struct object *object_create(const struct pager *pager, void *pager_data)
@@ -133,8 +131,7 @@ static int read_page(struct object *object, size_t index, struct page **found)
 
     if (error != 0)
         return error;
-    if (page_free_count() < page_total_count() / CACHE_RESERVE)
-        object_reclaim();
+    object_relieve();
     page = page_alloc(0);
     if (page == NULL)
         return -ENOMEM;
@@ -238,4 +235,10 @@ size_t object_reclaim(void)
     }
     spin_unlock(&object_list_lock);
     return freed;
+}
+
+void object_relieve(void)
+{
+    if (page_free_count() < page_total_count() / CACHE_RESERVE)
+        object_reclaim();
 }

@@ -57,3 +57,6 @@ void object_drop_pages(struct object *object, size_t index);
  * handlers, and with no lock held from LOCK_OBJECT_LIST on.
  */
 size_t object_reclaim(void);
+
+/* object_reclaim() if little memory is free: where much of it is about to be taken. */
+void object_relieve(void);

@@ -148,9 +148,9 @@ static pte_t replace(pte_t *entry, pte_t wanted)
     do {
         new = wanted;
         if (pte_is_present(old) && pte_address(old) == pte_address(new))
-            new |= old & (PTE_ACCESSED | PTE_DIRTY);
-    } while (!__atomic_compare_exchange_n(entry, &old, new, false, __ATOMIC_ACQ_REL,
-                                          __ATOMIC_ACQUIRE));
+            new |= old &(PTE_ACCESSED | PTE_DIRTY);
+    } while (
+        !__atomic_compare_exchange_n(entry, &old, new, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
     return old;
 }
 
@@ -175,8 +175,7 @@ int pmap_enter_accessed(struct pmap *pmap, vaddr_t va, paddr_t pa, prot_t prot, 
     if (!pte_is_present(old))
         pmap->resident++;
     spin_unlock(&pmap->lock);
-    if (pte_is_present(old) &&
-        (pte_address(old) != pa || (pte_prot(old) & ~pte_prot(new)) != 0))
+    if (pte_is_present(old) && (pte_address(old) != pa || (pte_prot(old) & ~pte_prot(new)) != 0))
         machine_tlb_invalidate(pmap, va, va + PAGE_SIZE);
     return 0;
 }
@@ -279,8 +278,8 @@ static bool restrict_entry(pte_t *entry, prot_t prot)
             return false;
         new = pte_make_user(pte_address(old), pte_prot(old) & (prot | PROT_READ)) |
               (old & (PTE_ACCESSED | PTE_DIRTY));
-    } while (!__atomic_compare_exchange_n(entry, &old, new, false, __ATOMIC_ACQ_REL,
-                                          __ATOMIC_ACQUIRE));
+    } while (
+        !__atomic_compare_exchange_n(entry, &old, new, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
     return true;
 }
 
