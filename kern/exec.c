@@ -175,8 +175,9 @@ struct program {
     size_t part_count;
     uaddr_t base; /* added to all addresses in the file; 0 unless ET_DYN */
     uaddr_t entry;
-    uaddr_t headers; /* AT_PHDR */
-    uaddr_t end;     /* of the highest segment */
+    uaddr_t headers;                  /* AT_PHDR */
+    uaddr_t end;                      /* of the highest segment */
+    uaddr_t arguments, arguments_end; /* the strings of argv */
 };
 
 static bool is_loadable(const struct image *image)
@@ -362,6 +363,7 @@ static int build_stack(struct program *program, const char *path,
     };
     size_t pointers = (1 + strings->argc + 1 + strings->envc + 1) * sizeof(uaddr_t);
 
+    program->arguments = text;
     stack.sp = align_down(stack.sp - sizeof(auxv) - pointers, 16UL);
     *stack_pointer = stack.sp;
     if (USER_MAX - stack.sp > STACK_SIZE / 4)
@@ -374,6 +376,7 @@ static int build_stack(struct program *program, const char *path,
         stack.error = map_copyout(program->map, stack.sp, &argc, sizeof(argc));
     if (stack.error == 0)
         stack.error = write_pointers(program->map, &where, strings->argc, &text, &cursor);
+    program->arguments_end = text;
     if (stack.error == 0)
         stack.error = write_pointers(program->map, &where, strings->envc, &text, &cursor);
     if (stack.error == 0)
@@ -411,6 +414,8 @@ static void adopt(struct process *self, struct program *program, struct vnode *e
     spin_lock(&self->lock);
     self->map = program->map;
     self->executable = executable;
+    self->arguments = program->arguments;
+    self->arguments_end = program->arguments_end;
     string_copy(self->name, name, sizeof(self->name));
     spin_unlock(&self->lock);
     machine_pmap_activate(&self->map->pmap);

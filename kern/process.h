@@ -52,6 +52,8 @@ struct process {
     bool vfork_pending;          /* (p) the parent sleeps until this process execs or exits */
     nsec_t start_time;           /* (i) */
     char name[16];               /* (l) the program's name, for ps(1) */
+    uaddr_t arguments;           /* (l) its arguments in its memory: strings, one after another */
+    uaddr_t arguments_end;       /* (l) */
     nsec_t cpu_time;             /* (p) of a zombie, whose thread is gone */
     nsec_t children_time;        /* (p) CPU time of the children waited for */
 };
