@@ -87,13 +87,19 @@ static inline struct list_node *list_pop_front(struct list *list)
 #define list_pop(list, type, member)                                                               \
     (list_is_empty(list) ? NULL : container_of(list_pop_front(list), type, member))
 
+/* What `node` links; NULL for the list's head: the end of a loop. */
+#define list_item(list, node, type, member)                                                        \
+    ((node) == &(list)->head ? NULL : container_of(node, type, member))
+
 #define list_for_each(list, item, type, member)                                                    \
-    for (type *item = container_of((list)->head.next, type, member);                               \
-         &item->member != &(list)->head; item = container_of(item->member.next, type, member))
+    for (type *item = list_item(list, (list)->head.next, type, member); item != NULL;              \
+         item = list_item(list, item->member.next, type, member))
 
 /* `item` may be removed (and freed) in the body. */
 #define list_for_each_safe(list, item, type, member)                                               \
-    for (type *item = container_of((list)->head.next, type, member),                               \
-              *item##_next = container_of(item->member.next, type, member);                        \
-         &item->member != &(list)->head;                                                           \
-         item = item##_next, item##_next = container_of(item->member.next, type, member))
+    for (type *item = list_item(list, (list)->head.next, type, member),                            \
+              *item##_next = item == NULL ? NULL                                                   \
+                                          : list_item(list, item->member.next, type, member);      \
+         item != NULL; item = item##_next,                                                         \
+              item##_next = item == NULL ? NULL                                                    \
+                                         : list_item(list, item->member.next, type, member))
