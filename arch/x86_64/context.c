@@ -4,6 +4,7 @@
 #include <machine/context.h>
 
 #include "kern/machine.h"
+#include <machine/param.h>
 
 /* What context_switch_registers() pops; the order is switch.S's. */
 struct switch_frame {

@@ -7,13 +7,26 @@
 #include "kern/types.h"
 
 struct cpu;
+struct pmap;
+struct trapframe;
 
+/* All but `self` and `apic_id` belong to this CPU, with interrupts disabled. */
 struct machine_cpu {
-    struct cpu *self;    /* trap.S and cpu_self(): offset 0 */
-    uint64_t user_rsp;   /* trap.S: the user's stack pointer during SYSCALL entry, offset 8 */
-    uint64_t kernel_rsp; /* trap.S: the stack pointer inside user_run(), offset 16 */
-    uint32_t apic_id;
+    struct cpu *self;             /* offset 0 */
+    uint64_t user_rsp;            /* offset 8: the user's stack pointer during SYSCALL entry */
+    uint64_t kernel_rsp;          /* offset 16: the stack pointer inside user_enter() */
+    void *frame_end;              /* offset 24: where a trap from user mode pushes registers */
+    struct trapframe *user_frame; /* whose floating point and segment bases are loaded */
+    uint64_t fs_base, gs_base;    /* the bases that are loaded */
+    struct pmap *pmap;            /* whose page table is loaded; NULL: the kernel's */
+    nsec_t deadline;              /* of the timer */
+    uint32_t apic_id;             /* its local APIC's name */
 };
+
+_Static_assert(offsetof(struct machine_cpu, self) == 0, "used by cpu_self()");
+_Static_assert(offsetof(struct machine_cpu, user_rsp) == 8, "used in entry.S");
+_Static_assert(offsetof(struct machine_cpu, kernel_rsp) == 16, "used in entry.S");
+_Static_assert(offsetof(struct machine_cpu, frame_end) == 24, "used in entry.S");
 
 /*
  * The CPU that this code runs on. Stable only with interrupts disabled: otherwise the thread

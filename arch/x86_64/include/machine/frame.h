@@ -2,7 +2,7 @@
  * The registers of a user thread, and Linux's system-call convention over them (syscall(2)):
  * number in rax, arguments in rdi rsi rdx r10 r8 r9, result in rax.
  *
- * The assembly in trap.S knows the order of the members up to `ss`.
+ * The assembly in entry.S knows the order of the members up to `ss`.
  */
 #pragma once
 

@@ -1,0 +1,213 @@
+/*
+ * Console, log and results over 16550 serial ports (National Semiconductor PC16550D data sheet)
+ * and, where told so, QEMU's debug port for the log.
+ *
+ * COM1 is the console. Output is polled: simple, and it works in any context. Input comes by
+ * interrupt. When the tty takes no more, the byte is kept and the port's interrupt switched off;
+ * its FIFO fills and whoever sends must wait. machine_console_resume() has the interrupt sent
+ * again, so that all input is handled by the boot CPU's interrupt handler and needs no lock.
+ *
+ * With console=stream on the command line, input is a stream of bytes with an escape, DLE:
+ * DLE E is the end, DLE DLE the byte itself.
+ *
+ * COM2 is the channel of results.
+ */
+#include "arch/x86_64/serial.h"
+
+#include "arch/x86_64/apic.h"
+#include "arch/x86_64/interrupt.h"
+#include "arch/x86_64/x86.h"
+#include "kern/cmdline.h"
+#include "kern/cpu.h"
+#include "kern/machine.h"
+#include "kern/string.h"
+
+#define COM1     0x3f8
+#define COM1_IRQ 4
+#define COM2     0x2f8
+#define DEBUGCON 0xe9
+
+/* Registers: data sheet, section 8. */
+enum {
+    PORT_DATA = 0,             /* the divisor's low byte while LINE_DIVISOR is set */
+    PORT_INTERRUPT_ENABLE = 1, /* the divisor's high byte */
+    PORT_FIFO = 2,
+    PORT_LINE = 3,
+    PORT_MODEM = 4,
+    PORT_STATUS = 5,
+    PORT_SCRATCH = 7,
+};
+
+#define INTERRUPT_RECEIVED 0x01
+#define FIFO_ENABLE        0x07 /* and clear both */
+#define FIFO_SIZE          16
+#define LINE_8N1           0x03
+#define LINE_DIVISOR       0x80
+#define MODEM_READY        0x0b /* DTR, RTS, and OUT2, which lets interrupts out */
+#define STATUS_RECEIVED    0x01
+#define STATUS_SENT        0x20
+
+#define DLE 0x10
+
+#define LOCK_TRIES 1000000
+
+static bool has_results;    /* (i) */
+static bool log_to_debug;   /* (i) */
+static bool is_stream;      /* (i) */
+static unsigned vector;     /* (i) of input; 0: not started */
+static uint32_t is_writing; /* (a) a CPU writes to COM1 */
+
+/* The interrupt handler's own. */
+#define NO_BYTE (-2)
+static int kept = NO_BYTE; /* what the tty did not take; CONSOLE_EOF is possible */
+static bool is_escaped;    /* the last byte was DLE */
+
+static bool port_init(uint16_t port)
+{
+    outb(port + PORT_SCRATCH, 0x5a);
+    if (inb(port + PORT_SCRATCH) != 0x5a)
+        return false;
+    outb(port + PORT_INTERRUPT_ENABLE, 0);
+    outb(port + PORT_LINE, LINE_DIVISOR);
+    outb(port + PORT_DATA, 1); /* 115200 baud */
+    outb(port + PORT_INTERRUPT_ENABLE, 0);
+    outb(port + PORT_LINE, LINE_8N1);
+    outb(port + PORT_FIFO, FIFO_ENABLE);
+    outb(port + PORT_MODEM, MODEM_READY);
+    return true;
+}
+
+/* Once the transmitter is empty, its FIFO takes 16 bytes. */
+static void port_write(uint16_t port, const char *data, size_t length)
+{
+    while (length > 0) {
+        size_t part = min(length, (size_t)FIFO_SIZE);
+
+        while ((inb(port + PORT_STATUS) & STATUS_SENT) == 0)
+            cpu_relax();
+        outsb(port + PORT_DATA, data, part);
+        data += part;
+        length -= part;
+    }
+}
+
+void serial_init(void)
+{
+    port_init(COM1);
+    has_results = port_init(COM2);
+}
+
+void serial_read_command_line(void)
+{
+    char value[16];
+
+    log_to_debug = cmdline_get("log", value, sizeof(value)) && strcmp(value, "debugcon") == 0;
+    is_stream = cmdline_get("console", value, sizeof(value)) && strcmp(value, "stream") == 0;
+}
+
+/* Only one CPU at a time may fill the FIFO. A CPU that panicked may have stopped in the midst of it,
+ * so none waits for ever. */
+void machine_console_write(const char *text, size_t length)
+{
+    bool enabled = interrupts_disable();
+
+    for (int i = 0; i < LOCK_TRIES && __atomic_exchange_n(&is_writing, 1, __ATOMIC_ACQUIRE); i++)
+        cpu_relax();
+    port_write(COM1, text, length);
+    __atomic_store_n(&is_writing, 0, __ATOMIC_RELEASE);
+    interrupts_restore(enabled);
+}
+
+/* On a terminal, a line ends with carriage return and line feed. */
+static void write_lines(const char *text, size_t length)
+{
+    while (length > 0) {
+        const char *end = memchr(text, '\n', length);
+        size_t part = end != NULL ? (size_t)(end - text) : length;
+
+        machine_console_write(text, part);
+        if (end == NULL)
+            return;
+        machine_console_write("\r\n", 2);
+        text += part + 1;
+        length -= part + 1;
+    }
+}
+
+void machine_log_write(const char *text, size_t length)
+{
+    if (log_to_debug)
+        outsb(DEBUGCON, text, length);
+    else if (is_stream)
+        machine_console_write(text, length);
+    else
+        write_lines(text, length);
+}
+
+bool machine_log_is_console(void)
+{
+    return !log_to_debug;
+}
+
+bool machine_console_is_stream(void)
+{
+    return is_stream;
+}
+
+/* A serial line does not tell. */
+bool machine_console_size(uint16_t *rows, uint16_t *columns)
+{
+    (void)rows;
+    (void)columns;
+    return false;
+}
+
+void machine_results_write(const void *data, size_t length)
+{
+    if (has_results)
+        port_write(COM2, data, length);
+}
+
+/* --- Input --------------------------------------------------------------------------------- */
+
+/* The byte that came, CONSOLE_EOF, or NO_BYTE for the first half of an escape. */
+static int decode(uint8_t byte)
+{
+    if (!is_stream)
+        return byte;
+    if (!is_escaped) {
+        is_escaped = byte == DLE;
+        return is_escaped ? NO_BYTE : byte;
+    }
+    is_escaped = false;
+    return byte == 'E' ? CONSOLE_EOF : byte;
+}
+
+static void receive(void *unused)
+{
+    (void)unused;
+    for (;;) {
+        if (kept != NO_BYTE && !console_input(kept)) {
+            outb(COM1 + PORT_INTERRUPT_ENABLE, 0);
+            return;
+        }
+        kept = NO_BYTE;
+        if ((inb(COM1 + PORT_STATUS) & STATUS_RECEIVED) == 0)
+            break;
+        kept = decode(inb(COM1 + PORT_DATA));
+    }
+    outb(COM1 + PORT_INTERRUPT_ENABLE, INTERRUPT_RECEIVED);
+}
+
+void machine_console_resume(void)
+{
+    if (vector != 0)
+        apic_send_interrupt(&cpus[0], vector);
+}
+
+void serial_start_input(void)
+{
+    vector = interrupt_allocate(receive, NULL);
+    apic_route_isa(COM1_IRQ, vector);
+    machine_console_resume(); /* for what came before */
+}
