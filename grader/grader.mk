@@ -36,10 +36,28 @@ run: $(BUILD)/vkernel/duet $(OUT)/root.img ## Duet as a process on this terminal
 qemu: $(BUILD)/x86_64/duet $(OUT)/root.img ## Duet on x86_64 under QEMU on this terminal
 	@$(call console,x86_64)
 
-boot: $(BUILD)/$(boot_machine)/duet $(OUT)/root.img ## Run CMD='...' on a throw-away copy of the root image
+# The command's status becomes make's own: see grader/exit_status.c. The recipe of boot-run
+# leaves it in a file, since a recipe that fails would end make with status 2.
+.PHONY: boot-run
+boot_status := $(OUT)/tools/boot-status.$(shell echo $$PPID)
+
+boot-run: $(BUILD)/$(boot_machine)/duet $(OUT)/root.img
 	@$(PYTHON) -m grader.boot --machine $(boot_machine) --build $(BUILD) --cpus "$$CPUS" \
-	    --memory "$$MEM" $(if $(value CMD),--command "$$CMD") --files "$$FILES" \
-	    --kernel-arguments "$$KERNEL_ARGS" --disks "$$DISK" --timeout "$$TIMEOUT"
+	    --image $(OUT)/root.img --memory "$$MEM" $(if $(value CMD),--command "$$CMD") \
+	    --files "$$FILES" --kernel-arguments "$$KERNEL_ARGS" --disks "$$DISK" \
+	    --timeout "$$TIMEOUT"; echo $$? > $(boot_status)
+
+boot: boot-run ## Run CMD='...' on a throw-away copy of the root image
+	@: $(exit-with $(shell cat $(boot_status) 2>/dev/null; rm -f $(boot_status)))
+
+ifneq ($(filter boot,$(MAKECMDGOALS)),)
+exit_status := $(OUT)/tools/exit-status.so
+ifneq ($(shell mkdir -p $(OUT)/tools; test $(exit_status) -nt grader/exit_status.c || \
+               $(CC) -shared -fPIC -o $(exit_status) grader/exit_status.c || echo failed),)
+$(error $(exit_status) cannot be built)
+endif
+load $(exit_status)(exit_status_setup)
+endif
 
 
 # --- Tests -----------------------------------------------------------------------------------
