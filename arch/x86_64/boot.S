@@ -83,7 +83,9 @@ start64_high:
         jz      1f
         mov     $boot_stack + STACK_SIZE, %rsp
         call    machine_start           /* (paddr_t start_info) */
-1:      mov     smp_start_stack, %rsp
+1:      mov     smp_start_root, %rax
+        mov     %rax, %cr3              /* the stack is mapped in the kernel's table only */
+        mov     smp_start_stack, %rsp
         call    smp_start               /* (void) */
         ud2
 

@@ -10,7 +10,6 @@
 #include "arch/x86_64/memory.h"
 #include "arch/x86_64/time.h"
 #include "arch/x86_64/tlb.h"
-#include "arch/x86_64/x86.h"
 #include "kern/abi/errno.h"
 #include "kern/cpu.h"
 #include "kern/machine.h"
@@ -28,7 +27,9 @@
 /* From boot.S. */
 extern const char smp_trampoline[], smp_trampoline_end[];
 
-void *smp_start_stack; /* for boot.S: the top of the stack of the CPU that starts */
+/* For boot.S: the page table and the top of the stack of the CPU that starts. */
+paddr_t smp_start_root;
+void *smp_start_stack;
 
 static struct cpu *starting; /* (a) the CPU that starts; it clears this when it runs */
 
@@ -68,6 +69,7 @@ int machine_start_cpu(struct cpu *cpu)
 
     memcpy(direct_map(TRAMPOLINE_PAGE), smp_trampoline,
            (size_t)(smp_trampoline_end - smp_trampoline));
+    smp_start_root = memory_kernel_root();
     smp_start_stack = (char *)cpu->idle->stack + KERNEL_STACK_SIZE;
     __atomic_store_n(&starting, cpu, __ATOMIC_RELEASE);
     apic_send_init(apic_id);
@@ -84,7 +86,6 @@ void smp_start(void)
 {
     struct cpu *cpu = starting;
 
-    write_cr3(memory_kernel_root());
     descriptors_init_cpu(cpu);
     apic_init_cpu(cpu);
     time_init_cpu();
