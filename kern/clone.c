@@ -63,6 +63,8 @@ static void copy_attributes(struct process *child, const struct process *parent)
     child->signals = parent->signals;
     child->signals.pending = 0;
     string_copy(child->name, parent->name, sizeof(child->name));
+    child->arguments = parent->arguments;
+    child->arguments_end = parent->arguments_end;
 }
 
 static void child_main(void *argument)
