@@ -229,7 +229,7 @@ def test_memory_too_small_is_said(machine: str) -> None:
 
 
 def panic_setup(machine: str) -> Setup:
-    return make_setup(machine, kernel_arguments=("panic-test",), command="true")
+    return make_setup(machine, kernel_arguments=("panic",), command="true")
 
 
 @both_machines
