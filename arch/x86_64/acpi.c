@@ -112,10 +112,10 @@ static void read_madt(const struct packed_madt *madt)
                 .address = entry->io_apic.address, .first_line = entry->io_apic.first_line};
         } else if (entry->type == MADT_INTERRUPT_OVERRIDE &&
                    entry->override.source < ACPI_ISA_IRQS) {
-            acpi.isa_irqs[entry->override.source] = (struct acpi_isa_irq){
-                .line = entry->override.line,
-                .is_active_low = (entry->override.flags & 3) == 3,
-                .is_level = (entry->override.flags >> 2 & 3) == 3};
+            acpi.isa_irqs[entry->override.source] =
+                (struct acpi_isa_irq){.line = entry->override.line,
+                                      .is_active_low = (entry->override.flags & 3) == 3,
+                                      .is_level = (entry->override.flags >> 2 & 3) == 3};
         } else if (entry->type == MADT_LOCAL_APIC_ADDRESS) {
             acpi.local_apic = entry->local_apic_address.address;
         }

@@ -95,11 +95,11 @@ static void pic_disable(void)
     const uint16_t commands[] = {0x20, 0xa0}, data[] = {0x21, 0xa1};
 
     for (int i = 0; i < 2; i++) {
-        outb(commands[i], 0x11);             /* ICW1: initialise, ICW4 follows */
+        outb(commands[i], 0x11);                /* ICW1: initialise, ICW4 follows */
         outb(data[i], (uint8_t)(0x20 + 8 * i)); /* ICW2: vectors */
-        outb(data[i], i == 0 ? 4 : 2);       /* ICW3: how they are cascaded */
-        outb(data[i], 1);                    /* ICW4: 8086 mode */
-        outb(data[i], 0xff);                 /* OCW1: all masked */
+        outb(data[i], i == 0 ? 4 : 2);          /* ICW3: how they are cascaded */
+        outb(data[i], 1);                       /* ICW4: 8086 mode */
+        outb(data[i], 0xff);                    /* OCW1: all masked */
     }
 }
 

@@ -124,8 +124,7 @@ static void init_syscall(void)
 {
     wrmsr(MSR_STAR, (uint64_t)SELECTOR_USER_32 << 48 | (uint64_t)SELECTOR_KERNEL_CODE << 32);
     wrmsr(MSR_LSTAR, (uint64_t)syscall_entry);
-    wrmsr(MSR_FMASK,
-          RFLAGS_TF | RFLAGS_IF | RFLAGS_DF | RFLAGS_IOPL | RFLAGS_NT | RFLAGS_AC);
+    wrmsr(MSR_FMASK, RFLAGS_TF | RFLAGS_IF | RFLAGS_DF | RFLAGS_IOPL | RFLAGS_NT | RFLAGS_AC);
 }
 
 /* Forbid the kernel to run or touch user memory by its user address, where the processor can

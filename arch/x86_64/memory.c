@@ -77,9 +77,9 @@ static vaddr_t device_next = DEVICE_BASE;
 
 /* (l) stack_lock */
 static struct spinlock stack_lock = SPINLOCK_INITIALIZER("kernel stacks", LOCK_PMAP);
-static unsigned stacks_made;                 /* (l) slots ever used */
-static uint16_t stacks_free[STACKS_MAX];     /* (l) slots to use again */
-static unsigned stacks_free_count;           /* (l) */
+static unsigned stacks_made;             /* (l) slots ever used */
+static uint16_t stacks_free[STACKS_MAX]; /* (l) slots to use again */
+static unsigned stacks_free_count;       /* (l) */
 
 /* --- What the loader says ------------------------------------------------------------------ */
 

@@ -15,13 +15,18 @@
 #define CONFIG_ENABLE  (1U << 31)
 
 #define NO_DEVICE 0xffff
+#define BAR_COUNT 6
+
+/* Where QEMU's machines have neither RAM nor anything else: for assign_memory(). */
+#define FREE_START 0xe0000000U
+#define FREE_END   0xfec00000U
 
 /* MSI-X: PCI Local Bus Specification 3.0, section 6.8.2. */
-#define MSIX_CONTROL         2
-#define MSIX_TABLE           4
-#define MSIX_CONTROL_ENABLE  0x8000
-#define MSIX_TABLE_BAR       0x7
-#define MSIX_ENTRY_WORDS     4
+#define MSIX_CONTROL        2
+#define MSIX_TABLE          4
+#define MSIX_CONTROL_ENABLE 0x8000
+#define MSIX_TABLE_BAR      0x7
+#define MSIX_ENTRY_WORDS    4
 
 /* Address and data are two accesses; configuration happens at start, on one CPU. */
 static uint16_t select(const struct pci_device *device, unsigned offset)
@@ -57,6 +62,31 @@ void pci_write32(const struct pci_device *device, unsigned offset, uint32_t valu
     outl(select(device, offset), value);
 }
 
+/*
+ * Small firmware (QEMU's qboot) leaves the base address registers empty. Give those memory; a
+ * register holds as zeros the bits that its size covers (PCI 3.0, section 6.2.5.1).
+ */
+static void assign_memory(const struct pci_device *device)
+{
+    static uint32_t next = FREE_START;
+
+    for (unsigned bar = 0, width; bar < BAR_COUNT; bar += width) {
+        uint32_t old = pci_read32(device, PCI_BAR(bar)), size;
+
+        width = (old & PCI_BAR_64) ? 2 : 1;
+        if ((old & PCI_BAR_IO) || (old & ~0xfU) != 0 ||
+            (width == 2 && pci_read32(device, PCI_BAR(bar + 1)) != 0))
+            continue;
+        pci_write32(device, PCI_BAR(bar), UINT32_MAX);
+        size = -(pci_read32(device, PCI_BAR(bar)) & ~0xfU);
+        pci_write32(device, PCI_BAR(bar), old);
+        if (size == 0 || align_up(next, size) > FREE_END - size)
+            continue;
+        pci_write32(device, PCI_BAR(bar), align_up(next, size));
+        next = align_up(next, size) + size;
+    }
+}
+
 static void scan_bus(uint8_t bus, void (*found)(const struct pci_device *device))
 {
     for (unsigned place = 0; place < 32 * 8; place++) {
@@ -78,6 +108,7 @@ static void scan_bus(uint8_t bus, void (*found)(const struct pci_device *device)
             if (behind > bus)
                 scan_bus(behind, found);
         } else {
+            assign_memory(&device);
             found(&device);
         }
         if (device.function == 0 && (header & PCI_HEADER_MULTI) == 0)

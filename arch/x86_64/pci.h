@@ -21,16 +21,16 @@ struct pci_device {
 #define PCI_SECONDARY    0x19
 #define PCI_CAPABILITIES 0x34
 
-#define PCI_COMMAND_MEMORY     0x0002
-#define PCI_COMMAND_MASTER     0x0004
-#define PCI_COMMAND_NO_INTX    0x0400
-#define PCI_STATUS_CAPABILITY  0x0010
-#define PCI_HEADER_MULTI       0x80
-#define PCI_HEADER_BRIDGE      0x01
-#define PCI_BAR_IO             0x1
-#define PCI_BAR_64             0x4
-#define PCI_CAPABILITY_VENDOR  0x09
-#define PCI_CAPABILITY_MSIX    0x11
+#define PCI_COMMAND_MEMORY    0x0002
+#define PCI_COMMAND_MASTER    0x0004
+#define PCI_COMMAND_NO_INTX   0x0400
+#define PCI_STATUS_CAPABILITY 0x0010
+#define PCI_HEADER_MULTI      0x80
+#define PCI_HEADER_BRIDGE     0x01
+#define PCI_BAR_IO            0x1
+#define PCI_BAR_64            0x4
+#define PCI_CAPABILITY_VENDOR 0x09
+#define PCI_CAPABILITY_MSIX   0x11
 
 /* Call found() for each device behind the host bridge, in the order of their places. */
 void pci_scan(void (*found)(const struct pci_device *device));
@@ -49,4 +49,5 @@ unsigned pci_find_capability(const struct pci_device *device, uint8_t id, unsign
 void *pci_map(const struct pci_device *device, unsigned bar, uint32_t offset, size_t size);
 
 /* Let the device's message `entry` interrupt with `vector`. Returns whether it can (MSI-X). */
-bool pci_enable_message(const struct pci_device *device, unsigned entry, unsigned vector) must_check;
+bool pci_enable_message(const struct pci_device *device, unsigned entry,
+                        unsigned vector) must_check;

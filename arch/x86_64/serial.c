@@ -105,8 +105,8 @@ void serial_read_command_line(void)
     is_stream = cmdline_get("console", value, sizeof(value)) && strcmp(value, "stream") == 0;
 }
 
-/* Only one CPU at a time may fill the FIFO. A CPU that panicked may have stopped in the midst of it,
- * so none waits for ever. */
+/* Only one CPU at a time may fill the FIFO. A CPU that panicked may have stopped in the midst of
+ * it, so none waits for ever. */
 void machine_console_write(const char *text, size_t length)
 {
     bool enabled = interrupts_disable();

@@ -148,8 +148,7 @@ static void calibrate(void)
     start = take_sample();
     do {
         end = take_sample();
-        span = scale(reference_ticks(start.reference, end.reference),
-                     reference_rate.nsec_per_tick);
+        span = scale(reference_ticks(start.reference, end.reference), reference_rate.nsec_per_tick);
     } while (span < CALIBRATION_TIME);
     apic_timer_count(0);
     tsc_rate = make_rate(end.tsc - start.tsc, span);
@@ -203,9 +202,9 @@ static int64_t rtc_seconds_unstable(void)
 {
     uint8_t hour = rtc_read(RTC_HOUR);
     unsigned hours = rtc_number(hour & (uint8_t)~RTC_PM);
-    int64_t days = days_since_1970(2000 + (int)rtc_number(rtc_read(RTC_YEAR)),
-                                   (int)rtc_number(rtc_read(RTC_MONTH)),
-                                   (int)rtc_number(rtc_read(RTC_DAY)));
+    int64_t days =
+        days_since_1970(2000 + (int)rtc_number(rtc_read(RTC_YEAR)),
+                        (int)rtc_number(rtc_read(RTC_MONTH)), (int)rtc_number(rtc_read(RTC_DAY)));
 
     if ((rtc_read(RTC_STATUS_B) & RTC_24_HOURS) == 0)
         hours = hours % 12 + (hour & RTC_PM ? 12 : 0);

@@ -10,7 +10,6 @@
  */
 #include "arch/x86_64/descriptors.h"
 #include "arch/x86_64/signal_frame.h"
-#include "arch/x86_64/signal_frame.h"
 #include "arch/x86_64/trap.h"
 #include "arch/x86_64/x86.h"
 #include "kern/abi/mman.h"
@@ -83,8 +82,7 @@ struct trap user_run(struct trapframe *frame)
     struct cpu *cpu = cpu_self();
 
     if (frame->rip >= USER_MAX)
-        return (struct trap){
-            .kind = TRAP_PAGE_FAULT, .access = PROT_EXEC, .address = frame->rip};
+        return (struct trap){.kind = TRAP_PAGE_FAULT, .access = PROT_EXEC, .address = frame->rip};
     frame->cs = SELECTOR_USER_CODE;
     frame->ss = SELECTOR_USER_DATA;
     frame->rflags = (frame->rflags & RFLAGS_USER) | RFLAGS_FIXED | RFLAGS_IF;

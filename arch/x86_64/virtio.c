@@ -93,7 +93,8 @@ static int make_queue(struct virtio_device *device)
     struct page *pages = page_alloc_zero(1);
 
     _Static_assert(VIRTIO_QUEUE_SIZE * sizeof(struct virtio_descriptor) +
-                           sizeof(struct virtio_available) <= PAGE_SIZE &&
+                               sizeof(struct virtio_available) <=
+                           PAGE_SIZE &&
                        sizeof(struct virtio_used) <= PAGE_SIZE,
                    "the queue's pages");
     if (pages == NULL)
@@ -132,8 +133,8 @@ int virtio_init(struct virtio_device *device, const struct pci_device *pci, uint
         !pci_enable_message(pci, 0, interrupt_allocate(handler, argument)))
         return -ENODEV;
     device->common->queue_select = 0;
-    notify += device->common->queue_notify_offset *
-              pci_read32(pci, capability + CAP_NOTIFY_MULTIPLIER);
+    notify +=
+        device->common->queue_notify_offset * pci_read32(pci, capability + CAP_NOTIFY_MULTIPLIER);
     device->queue.notify = (volatile uint16_t *)notify;
     return make_queue(device);
 }

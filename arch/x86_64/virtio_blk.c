@@ -62,7 +62,9 @@ static void fill_chain(struct disk *disk, uint16_t index, struct block_request *
     uint16_t first = (uint16_t)(CHAIN * index);
 
     slot->request = request;
-    slot->message.type = request->is_flush ? TYPE_FLUSH : request->is_write ? TYPE_WRITE : TYPE_READ;
+    slot->message.type = request->is_flush   ? TYPE_FLUSH
+                         : request->is_write ? TYPE_WRITE
+                                             : TYPE_READ;
     slot->message.sector = request->is_flush ? 0 : request->sector;
     chain[0] = (struct virtio_descriptor){
         .address = direct_map_address(&slot->message),
