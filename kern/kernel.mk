@@ -32,10 +32,11 @@ kernels: $$($1_dir)/duet
 kernel-$1: $$($1_dir)/duet
 
 # Objects depend on the commands, too: a changed flag or compiler rebuilds.
+$1_commands = $$($1_kernel_command) $$($1_own_command) $$($1_ldflags) $$($1_stub_command)
+
 $$($1_dir)/commands: FORCE
 	@mkdir -p $$(@D)
-	@echo '$$($1_kernel_command) $$($1_own_command) $$($1_ldflags)' | cmp -s - $$@ || \
-	    echo '$$($1_kernel_command) $$($1_own_command) $$($1_ldflags)' > $$@
+	@echo '$$($1_commands)' | cmp -s - $$@ || echo '$$($1_commands)' > $$@
 
 $$($1_dir)/%.o: %.c $$($1_dir)/commands
 	@mkdir -p $$(@D)
