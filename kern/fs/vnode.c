@@ -155,6 +155,23 @@ int vnode_get(struct mount *mount, ino_t number, int (*load)(struct vnode *vnode
     return 0;
 }
 
+struct vnode *vnode_find(struct mount *mount, ino_t number)
+{
+    return cache_find_or_insert(mount, number, NULL);
+}
+
+bool vnode_is_cached(const struct mount *mount, ino_t number)
+{
+    const struct vnode *vnode;
+    bool found;
+
+    spin_lock(&cache_lock);
+    vnode = cache_find(mount, number);
+    found = vnode != NULL && !vnode->is_in_transit;
+    spin_unlock(&cache_lock);
+    return found;
+}
+
 struct pseudo_vnode {
     enum vnode_type type;
     const struct vnode_ops *ops;
@@ -289,8 +306,9 @@ int vnode_evict_all(struct mount *mount)
 /* --- Types ------------------------------------------------------------------------------------ */
 
 static const mode_t type_modes[] = {
-    [VNODE_FILE] = S_IFREG, [VNODE_DIRECTORY] = S_IFDIR, [VNODE_SYMLINK] = S_IFLNK,
-    [VNODE_CHAR] = S_IFCHR, [VNODE_BLOCK] = S_IFBLK,     [VNODE_FIFO] = S_IFIFO,
+    [VNODE_FILE] = S_IFREG,    [VNODE_DIRECTORY] = S_IFDIR, [VNODE_SYMLINK] = S_IFLNK,
+    [VNODE_CHAR] = S_IFCHR,    [VNODE_BLOCK] = S_IFBLK,     [VNODE_FIFO] = S_IFIFO,
+    [VNODE_SOCKET] = S_IFSOCK,
 };
 
 mode_t vnode_type_mode(enum vnode_type type)

@@ -19,7 +19,15 @@ struct mount;
 struct object;
 struct vnode;
 
-enum vnode_type { VNODE_FILE, VNODE_DIRECTORY, VNODE_SYMLINK, VNODE_CHAR, VNODE_BLOCK, VNODE_FIFO };
+enum vnode_type {
+    VNODE_FILE,
+    VNODE_DIRECTORY,
+    VNODE_SYMLINK,
+    VNODE_CHAR,
+    VNODE_BLOCK,
+    VNODE_FIFO,
+    VNODE_SOCKET
+};
 
 /* What setattr changes; `valid` says which. */
 struct vnode_attributes {
@@ -120,6 +128,12 @@ bool vnode_list_dots(struct vnode *dir, ino_t parent, off_t *offset, vnode_entry
 /* The type bits of st_mode for a vnode type, and back (false: there is none). */
 mode_t vnode_type_mode(enum vnode_type type);
 bool vnode_type_from_mode(mode_t mode, enum vnode_type *type);
+
+/* The vnode in the cache, with a reference, or NULL. */
+struct vnode *vnode_find(struct mount *mount, ino_t number) must_check;
+
+/* Whether there is a vnode with this number, not on its way out. */
+bool vnode_is_cached(const struct mount *mount, ino_t number);
 
 /* Throw out all vnodes of a mount but its root: 0, or -EBUSY when one is in use. */
 int vnode_evict_all(struct mount *mount) must_check;
