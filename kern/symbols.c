@@ -31,13 +31,17 @@ const char *symbol_find(vaddr_t address, size_t *offset)
     return symbol_table[low - 1].name;
 }
 
-static void print_frame(vaddr_t pc)
+/*
+ * Print where `pc` is. A return address may lie behind the end of its function, when the call is
+ * of one that never returns: `back` is how far before it the function is looked up.
+ */
+static void print_frame(vaddr_t pc, size_t back)
 {
     size_t offset;
-    const char *name = symbol_find(pc, &offset);
+    const char *name = symbol_find(pc - back, &offset);
 
     if (name != NULL)
-        kprintf("    %s+0x%zx\n", name, offset);
+        kprintf("    %s+0x%zx\n", name, offset + back);
     else
         kprintf("    0x%lx\n", pc);
 }
@@ -45,14 +49,14 @@ static void print_frame(vaddr_t pc)
 void backtrace_print(vaddr_t pc, vaddr_t fp, vaddr_t low, vaddr_t high)
 {
     if (pc != 0)
-        print_frame(pc);
+        print_frame(pc, 0);
     for (int i = 0; i < MAX_FRAMES; i++) {
         if (fp < low || fp + 2 * sizeof(vaddr_t) > high || !is_aligned(fp, sizeof(vaddr_t)))
             return;
         const vaddr_t *frame = (const vaddr_t *)fp;
         if (frame[1] == 0)
             return;
-        print_frame(frame[1]);
+        print_frame(frame[1], 1);
         if (frame[0] <= fp)
             return;
         fp = frame[0];

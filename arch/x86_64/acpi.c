@@ -85,6 +85,10 @@ struct packed_hpet { /* IA-PC HPET specification 1.0a, section 3.2.4 */
 #define SLEEP_TYPE_SHIFT 10
 #define SLEEP_ENABLE     (1U << 13)
 
+/* AML, section 20.2.3 and .5. */
+#define AML_PACKAGE     "\x12"
+#define AML_BYTE_PREFIX 0x0a
+
 /* Map a whole table. */
 static const void *map_table(paddr_t pa)
 {
@@ -123,9 +127,31 @@ static void read_madt(const struct packed_madt *madt)
     }
 }
 
+/*
+ * The value for SLP_TYPx that means "off" is in the AML object \_S5, a package of integers: "_S5_",
+ * PackageOp, PkgLength, NumElements, then the first integer (section 20.2).
+ */
+static void read_dsdt(const struct packed_header *dsdt)
+{
+    const uint8_t *p = (const uint8_t *)(dsdt + 1);
+    const uint8_t *end = (const uint8_t *)dsdt + dsdt->length - 12;
+
+    for (; p < end; p++) {
+        if (p[0] != '_' || memcmp(p, "_S5_" AML_PACKAGE, 5) != 0)
+            continue;
+        p += 5;
+        p += (*p >> 6) + 2; /* PkgLength says how long it is itself; NumElements */
+        if (*p == AML_BYTE_PREFIX)
+            p++;
+        acpi.sleep_off = (uint16_t)((*p & 7) << SLEEP_TYPE_SHIFT | SLEEP_ENABLE);
+        return;
+    }
+}
+
 static void read_fadt(const struct packed_fadt *fadt)
 {
-    acpi.dsdt = fadt->dsdt;
+    if (fadt->dsdt != 0 && fadt->pm1a_control != 0)
+        read_dsdt(map_table(fadt->dsdt));
     acpi.pm_timer = (uint16_t)fadt->pm_timer;
     acpi.pm_control_a = (uint16_t)fadt->pm1a_control;
     acpi.pm_control_b = (uint16_t)fadt->pm1b_control;
@@ -176,30 +202,11 @@ void acpi_init(paddr_t root)
         panic("the ACPI tables name no CPU or no I/O APIC");
 }
 
-/*
- * The value for SLP_TYPx that means "off" is in the AML object \_S5, a package of integers:
- * NameOp? "_S5_" PackageOp PkgLength NumElements [BytePrefix] value ... (section 20.2).
- */
 void acpi_power_off(void)
 {
-    const struct packed_header *dsdt;
-    const uint8_t *p, *end;
-
-    if (acpi.pm_control_a == 0 || acpi.dsdt == 0)
+    if (acpi.sleep_off == 0)
         return;
-    dsdt = map_table(acpi.dsdt);
-    end = (const uint8_t *)dsdt + dsdt->length - 12;
-    for (p = (const uint8_t *)(dsdt + 1); p < end; p++) {
-        if (memcmp(p, "_S5_\x12", 5) != 0)
-            continue;
-        p += 5;
-        p += (*p >> 6) + 2; /* PkgLength's extra bytes, and NumElements */
-        if (*p == 0x0a)     /* BytePrefix; small integers may have none */
-            p++;
-        uint16_t value = (uint16_t)((*p & 7) << SLEEP_TYPE_SHIFT | SLEEP_ENABLE);
-        outw(acpi.pm_control_a, value);
-        if (acpi.pm_control_b != 0)
-            outw(acpi.pm_control_b, value);
-        return;
-    }
+    outw(acpi.pm_control_a, acpi.sleep_off);
+    if (acpi.pm_control_b != 0)
+        outw(acpi.pm_control_b, acpi.sleep_off);
 }

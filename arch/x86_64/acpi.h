@@ -26,7 +26,7 @@ struct acpi_machine {
     uint16_t pm_timer;     /* I/O port; 0: none */
     uint16_t pm_control_a; /* I/O ports of the PM1 control registers; 0: none */
     uint16_t pm_control_b;
-    paddr_t dsdt;
+    uint16_t sleep_off; /* what to write there to turn the power off; 0: not known */
 };
 
 extern struct acpi_machine acpi;

@@ -55,7 +55,7 @@ static bool has_results;    /* (i) */
 static bool log_to_debug;   /* (i) */
 static bool is_stream;      /* (i) */
 static unsigned vector;     /* (i) of input; 0: not started */
-static uint32_t is_writing; /* (a) a CPU writes to COM1 */
+static uint32_t is_writing; /* (a) a CPU fills a FIFO */
 
 /* The interrupt handler's own. */
 #define NO_BYTE (-2)
@@ -77,15 +77,24 @@ static bool port_init(uint16_t port)
     return true;
 }
 
-/* Once the transmitter is empty, its FIFO takes 16 bytes. */
+/*
+ * Once the transmitter is empty, its FIFO takes 16 bytes. Only one CPU at a time may fill it; but
+ * one that panics may have interrupted itself in the midst of that, so none waits for ever.
+ */
 static void port_write(uint16_t port, const char *data, size_t length)
 {
     while (length > 0) {
         size_t part = min(length, (size_t)FIFO_SIZE);
+        bool enabled = interrupts_disable();
 
+        for (int i = 0; i < LOCK_TRIES && __atomic_exchange_n(&is_writing, 1, __ATOMIC_ACQUIRE);
+             i++)
+            cpu_relax();
         while ((inb(port + PORT_STATUS) & STATUS_SENT) == 0)
             cpu_relax();
         outsb(port + PORT_DATA, data, part);
+        __atomic_store_n(&is_writing, 0, __ATOMIC_RELEASE);
+        interrupts_restore(enabled);
         data += part;
         length -= part;
     }
@@ -105,17 +114,9 @@ void serial_read_command_line(void)
     is_stream = cmdline_get("console", value, sizeof(value)) && strcmp(value, "stream") == 0;
 }
 
-/* Only one CPU at a time may fill the FIFO. A CPU that panicked may have stopped in the midst of
- * it, so none waits for ever. */
 void machine_console_write(const char *text, size_t length)
 {
-    bool enabled = interrupts_disable();
-
-    for (int i = 0; i < LOCK_TRIES && __atomic_exchange_n(&is_writing, 1, __ATOMIC_ACQUIRE); i++)
-        cpu_relax();
     port_write(COM1, text, length);
-    __atomic_store_n(&is_writing, 0, __ATOMIC_RELEASE);
-    interrupts_restore(enabled);
 }
 
 /* On a terminal, a line ends with carriage return and line feed. */
