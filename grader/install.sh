@@ -50,7 +50,7 @@ if [ -n "$missing" ]; then
         exit 1
     elif [ "$(id -u)" = 0 ]; then
         become=
-    elif sudo -n true 2>/dev/null; then
+    elif sudo -n true 2>/dev/null || { command -v sudo >/dev/null 2>&1 && [ -t 0 ]; }; then
         become=sudo
     else
         say "missing tools; type this once:"
