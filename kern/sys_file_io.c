@@ -153,6 +153,8 @@ static ssize_t write_round(struct file *file, struct user_buffer *user, char *bu
 {
     size_t copied = user_copy_in(user, buffer, size);
 
+    if (copied < size && !file->ops->is_seekable)
+        copied = align_down(copied, (size_t)PAGE_SIZE); /* a pipe takes pages whole, as Linux's */
     if (copied == 0 && size > 0)
         return -EFAULT;
     return file->ops->write(file, buffer, copied, position);

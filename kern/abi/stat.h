@@ -23,10 +23,14 @@
 #define S_ISFIFO(m) (((m)&S_IFMT) == S_IFIFO)
 #define S_ISSOCK(m) (((m)&S_IFMT) == S_IFSOCK)
 
+/* In native unit tests the host's C library has the same structure under this guard. */
+#ifndef _STRUCT_TIMESPEC
+#define _STRUCT_TIMESPEC 1
 struct timespec {
     int64_t tv_sec;
     int64_t tv_nsec;
 };
+#endif
 
 struct stat {
     uint64_t st_dev;
