@@ -19,8 +19,6 @@
  * old translation with fewer permissions. Then there is nothing to do but to try again.
  *
  * When memory runs out, pages of files that nobody maps are freed and the fault is tried again.
- * The last USER_RESERVE part of the memory is not for user pages, so that a program which takes
- * all it can get does not starve the kernel.
  */
 #include "kern/abi/errno.h"
 #include "kern/abi/mman.h"
@@ -31,7 +29,10 @@
 #include "vm/region.h"
 
 #define FAULT_AROUND 16 /* pages; a power of two */
-#define USER_RESERVE 64 /* 1/64 of the memory is left to the kernel */
+
+/* How often to try again after pages were freed: not for ever, because what a fault reads from a
+ * file may be all that there is to free. */
+#define RECLAIM_TRIES 4
 
 struct fault {
     struct map *map;
@@ -40,14 +41,6 @@ struct fault {
     prot_t access;
     pte_t old; /* what is in the page table now */
 };
-
-/* A page for the program, not cleared; NULL when memory is short. */
-static struct page *alloc_user_page(void)
-{
-    if (page_free_count() < page_total_count() / USER_RESERVE)
-        return NULL;
-    return page_alloc(0);
-}
 
 /*
  * Enter `page` for the faulting address; the translation takes a reference. The translation that
@@ -132,7 +125,7 @@ static int fault_anon(const struct fault *fault, struct page **slot)
             enter_neighbours(fault);
         return error;
     }
-    copy = alloc_user_page();
+    copy = page_alloc_user();
     if (copy == NULL)
         return -ENOMEM;
     memcpy(page_data(copy), page_data(page), PAGE_SIZE);
@@ -155,7 +148,7 @@ static int fault_new_page(const struct fault *fault, const struct page *source, 
     if (error != 0)
         return error;
     slot = anon_make(fault->region->anon, region_anon_index(fault->region, fault->va));
-    page = alloc_user_page();
+    page = page_alloc_user();
     if (slot == NULL || page == NULL) {
         if (page != NULL)
             page_release(page);
@@ -251,9 +244,9 @@ int map_fault_locked(struct map *map, uaddr_t address, prot_t access)
         return -EFAULT;
     if (!is_allowed(fault.region->prot, access))
         return -EACCES;
-    do
+    error = resolve(&fault);
+    for (int i = 0; i < RECLAIM_TRIES && error == -ENOMEM && object_reclaim() > 0; i++)
         error = resolve(&fault);
-    while (error == -ENOMEM && object_reclaim() > 0);
     return error;
 }
 

@@ -60,7 +60,8 @@ void object_release(struct object *object)
     list_remove(&object->list_link);
     spin_unlock(&object_list_lock);
     object_drop_pages(object, 0);
-    object->pager->release(object);
+    if (object->pager->release != NULL)
+        object->pager->release(object);
     kfree(object->pages);
     kfree(object);
 }
@@ -132,7 +133,7 @@ static int read_page(struct object *object, size_t index, struct page **found)
     if (error != 0)
         return error;
     object_relieve();
-    page = page_alloc(0);
+    page = page_alloc_user();
     if (page == NULL)
         return -ENOMEM;
     do

@@ -17,8 +17,8 @@ struct pager {
     /* Fill `page` (PAGE_SIZE bytes) with the object's bytes from `offset` on, zeros past the end.
      * May sleep. Returns 0 or a negative errno. */
     int (*read)(struct object *object, off_t offset, void *page);
-    /* The last reference is gone; the pages are freed already. The object itself is freed on
-     * return. */
+    /* The last reference is gone; the pages are freed already. May be NULL. The
+     * object itself is freed on return. */
     void (*release)(struct object *object);
 };
 

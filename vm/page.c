@@ -30,6 +30,7 @@
 #include "kern/string.h"
 
 #define MEMORY_RANGES_MAX 64
+#define USER_RESERVE      64 /* 1/64 of the memory is the kernel's alone */
 #define POISON_WORD       0xdead4badf5eef5eeUL
 
 static struct spinlock page_lock = SPINLOCK_INITIALIZER("pages", LOCK_PAGES);
@@ -182,6 +183,11 @@ struct page *page_alloc(unsigned order)
 struct page *page_alloc_zero(unsigned order)
 {
     return alloc_block(order, true);
+}
+
+struct page *page_alloc_user(void)
+{
+    return page_free_count() > total_count / USER_RESERVE ? alloc_block(0, false) : NULL;
 }
 
 void page_reference(struct page *page)

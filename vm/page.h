@@ -35,6 +35,12 @@ void page_init(void);
 struct page *page_alloc(unsigned order) must_check;
 struct page *page_alloc_zero(unsigned order) must_check;
 
+/*
+ * Allocate one page for a program or the page cache: as page_alloc(0), but the last part of the
+ * memory is kept for the kernel, so that programs which take all they can get do not starve it.
+ */
+struct page *page_alloc_user(void) must_check;
+
 /* Take or drop a reference to a block by its first page; the last one frees it. Any context. */
 void page_reference(struct page *page);
 void page_release(struct page *page);

@@ -99,7 +99,7 @@ static void test_protect(void)
     for (unsigned i = 0; i < 8; i++)
         CHECK(!reaches(BASE + i * PAGE_SIZE, PROT_WRITE, i) &&
               reaches(BASE + i * PAGE_SIZE, PROT_READ, i));
-    pmap_clear(&pmap, note_release, &pmap);
+    pmap_remove(&pmap, BASE, BASE + 8 * PAGE_SIZE, NULL, NULL);
 }
 
 static void test_mark_and_absent(void)
