@@ -48,6 +48,20 @@ void tty_open(struct file *file);
 /* Whether the current process's session has the console as its controlling terminal. */
 bool tty_is_controlling(void);
 
+/* --- Between kern/tty.c and kern/tty_control.c ----------------------------------------------- */
+
+/* Release tty->lock and let the machine go on, if it waits for room and there is some. */
+void tty_unlock_and_resume(struct tty *tty);
+
+/*
+ * The current process wants to read (SIGTTIN) or change (SIGTTOU) the terminal. Returns 0 if it
+ * may, -ERESTARTSYS after that signal was sent to its background group, or -EIO.
+ */
+int tty_check_foreground(struct tty *tty, int signal) must_check;
+
+/* ioctl(2) on a file of the terminal. */
+int64_t tty_ioctl(struct file *file, uint32_t command, uaddr_t argument);
+
 /* --- The line discipline, kern/tty_line.c: tty->lock is held --------------------------------- */
 
 /* The settings of a new terminal. */

@@ -1,4 +1,4 @@
-/* unit: kern/tty.c kern/tty_line.c kern/file.c kern/poll.c kern/test/fake_files.c kern/test/check.c */
+/* unit: kern/tty.c kern/tty_line.c kern/tty_control.c kern/file.c kern/poll.c kern/test/fake_files.c kern/test/check.c */
 /*
  * The terminal: what is typed, echoed, read and written, as Linux's line discipline has it.
  */
@@ -289,6 +289,32 @@ static void test_ioctls(void)
     list_remove(&fake_process.all_link);
 }
 
+static void test_background(void)
+{
+    struct process parent = {.group = 3, .session = 7};
+    struct kernel_sigaction *actions = fake_process.signals.actions;
+
+    start(false);
+    list_push_back(&process_list, &fake_process.all_link);
+    CHECK(terminal->ops->ioctl(terminal, TIOCSCTTY, 0) == 0 && TYPE("in\n"));
+    console_tty.group = 3;
+    CHECK(read_some(10) == -EIO); /* orphaned: there is no parent */
+    fake_process.parent = &parent;
+    CHECK(read_some(10) == -ERESTARTSYS && fake_signal == SIGTTIN && fake_signal_group == 7);
+    CHECK(terminal->ops->ioctl(terminal, TCFLSH, 0) == -ERESTARTSYS && fake_signal == SIGTTOU);
+    CHECK(terminal->ops->ioctl(terminal, TCGETS, user_address(fake_user)) == 0);
+    actions[SIGTTIN - 1].handler = actions[SIGTTOU - 1].handler = SIG_IGN;
+    CHECK(read_some(10) == -EIO);
+    CHECK(terminal->ops->ioctl(terminal, TCFLSH, TCOFLUSH) == 0);
+    actions[SIGTTIN - 1].handler = actions[SIGTTOU - 1].handler = SIG_DFL;
+    parent.session = 3;
+    CHECK(read_some(10) == -EIO);
+    console_tty.group = 7;
+    CHECK(reads("in\n"));
+    fake_process.parent = NULL;
+    list_remove(&fake_process.all_link);
+}
+
 static void test_poll(void)
 {
     start(false);
@@ -329,6 +355,7 @@ int main(void)
     test_full();
     test_output();
     test_ioctls();
+    test_background();
     test_poll();
     test_stream();
     file_release(terminal);
