@@ -231,7 +231,9 @@ int namei_last(struct namei *namei, bool follow, struct vnode **found)
         vnode_release(*found);
         if (error == 0)
             error = walk(namei, rest);
-        if (error == 0)
+        if (error != 0)
+            namei->name = NULL;
+        else
             error = lookup_component(namei, found);
     }
     if (error == 0 && namei->trailing_slash && (*found)->type != VNODE_DIRECTORY) {

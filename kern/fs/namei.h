@@ -34,7 +34,9 @@ void namei_end(struct namei *namei);
 
 /*
  * Look up the last component; follows symbolic links if `follow` or if a slash comes after it,
- * which makes namei->directory and namei->name those of the link's target.
+ * which makes namei->directory and namei->name those of the link's target. With -ENOENT they say
+ * where it could be created, unless namei->name is NULL: then a directory on the way to it is
+ * missing.
  */
 int namei_last(struct namei *namei, bool follow, struct vnode **found) must_check;
 
