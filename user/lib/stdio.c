@@ -103,6 +103,28 @@ FILE *fopen(const char *path, const char *mode)
     return stream;
 }
 
+/* The stream goes on with another file under the same descriptor. */
+FILE *freopen(const char *path, const char *mode, FILE *stream)
+{
+    int flags = parse_mode(mode);
+    if (flags < 0)
+        return NULL;
+    fflush(stream);
+    int fd = open(path, flags, 0666);
+    if (fd < 0)
+        return NULL;
+    if (fd != stream->fd) {
+        dup3(fd, stream->fd, flags & O_CLOEXEC);
+        close(fd);
+    }
+    stream->can_read = (flags & O_ACCMODE) != O_WRONLY;
+    stream->can_write = (flags & O_ACCMODE) != O_RDONLY;
+    stream->is_writing = false;
+    stream->next = stream->end = 0;
+    clearerr(stream);
+    return stream;
+}
+
 int fclose(FILE *stream)
 {
     int result = fflush(stream);

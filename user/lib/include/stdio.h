@@ -22,6 +22,7 @@ extern FILE *const stdin, *const stdout, *const stderr;
 
 FILE *fopen(const char *path, const char *mode);
 FILE *fdopen(int fd, const char *mode);
+FILE *freopen(const char *path, const char *mode, FILE *stream);
 int fclose(FILE *stream);
 int fflush(FILE *stream); /* NULL: all of them */
 int fileno(FILE *stream);
