@@ -17,6 +17,7 @@
  */
 #include "arch/x86_64/signal_frame.h"
 
+#include "arch/x86_64/x86.h"
 #include "kern/abi/errno.h"
 #include "kern/machine.h"
 #include "kern/string.h"
@@ -155,7 +156,8 @@ int user_frame_push_signal(struct trapframe *frame, const struct signal_request 
     frame->rax = 0;
     frame->rip = request->handler;
     frame->rsp = base;
-    frame->rflags &= ~0x400UL; /* the direction flag is clear on entry (System V ABI, 3.2.1) */
+    /* The direction flag is clear on entry (System V ABI, 3.2.1), and no handler is stepped. */
+    frame->rflags &= ~(RFLAGS_DF | RFLAGS_TF);
     return 0;
 }
 
