@@ -118,6 +118,8 @@ static const struct file_ops proc_file_ops = {.read = proc_read, .is_seekable = 
 static int file_open(struct vnode *vnode, struct file *file)
 {
     (void)vnode;
+    if (file_is_writable(file))
+        return -EACCES;
     file->ops = &proc_file_ops;
     return 0;
 }
