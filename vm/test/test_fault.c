@@ -40,11 +40,15 @@ static void map_at(struct map *map, uaddr_t address, struct map_request request)
     CHECK(map_insert(map, &address, &request) == 0);
 }
 
+static bool changes_while_read;
+
 static int read_object(struct object *object, off_t offset, void *page)
 {
     reads++;
-    (void)object;
     memset(page, (int)(offset / (off_t)PAGE_SIZE) + 1, PAGE_SIZE);
+    if (changes_while_read)
+        object_drop_pages(object, 0);
+    changes_while_read = false;
     return read_result;
 }
 
@@ -167,6 +171,23 @@ static void test_segment(void)
     object_release(object);
 }
 
+/* A file that is written while the pager reads it is read again. */
+static void test_change(void)
+{
+    struct object *object = object_create(&pager, NULL);
+    struct page *page;
+
+    reads = 0;
+    changes_while_read = true;
+    CHECK(object_get_page(object, 3, &page) == 0 && reads == 2 && object->cached == 1);
+    page_release(page);
+    object_drop_pages(object, 4);
+    CHECK(object->cached == 1);
+    object_drop_pages(object, 3);
+    CHECK(object->cached == 0);
+    object_release(object);
+}
+
 /* A program takes all memory: the cache gives way, and some is left for the kernel. */
 static void test_reclaim(void)
 {
@@ -232,6 +253,7 @@ int main(void)
     test_neighbours();
     test_stack();
     test_segment();
+    test_change();
     test_reclaim();
     test_copy_limits();
     CHECK(heap_used() == 0);
