@@ -191,6 +191,8 @@ int64_t sys_ioctl(const uint64_t arg[])
 
 /* --- Offsets --------------------------------------------------------------------------------- */
 
+#define OFFSET_MAX (1L << 44) /* more than any file can have */
+
 static off_t file_end(struct file *file)
 {
     struct stat stat;
@@ -221,7 +223,7 @@ static off_t seek_target(struct file *file, off_t offset, uint32_t whence)
     }
     if (__builtin_add_overflow(base, offset, &base))
         return -EOVERFLOW;
-    return base < 0 ? -EINVAL : base;
+    return base < 0 || base > OFFSET_MAX ? -EINVAL : base;
 }
 
 int64_t sys_lseek(const uint64_t arg[])
