@@ -17,7 +17,7 @@
 #include "kern/print.h"
 #include "kern/string.h"
 
-#define DEBUG_EXIT_PORT 0x501 /* QEMU's isa-debug-exit; see the README for the options */
+#define DEBUG_EXIT_PORT 0x501 /* QEMU's isa-debug-exit device with iobase=0x501,iosize=2 */
 
 #define CPUID_1_ECX_RDRAND (1U << 30) /* SDM vol. 2A, CPUID */
 #define RDRAND_TRIES       10         /* SDM vol. 1, section 7.3.17.1 */
