@@ -53,7 +53,7 @@ struct file_table {
 int file_create(const struct file_ops *ops, uint32_t flags, struct vnode *vnode, void *data,
                 struct file **file)
 {
-    struct file *new = kzalloc(sizeof *new);
+    struct file *new = kzalloc(sizeof(*new));
 
     if (new == NULL)
         return -ENOMEM;
@@ -114,10 +114,10 @@ static int table_grow(struct file_table *table, int descriptor)
         return 0;
     while (capacity <= descriptor)
         capacity *= 2;
-    slots = kzalloc((size_t)capacity * sizeof *slots);
+    slots = kzalloc((size_t)capacity * sizeof(*slots));
     if (slots == NULL)
         return -ENOMEM;
-    memcpy(slots, table->slots, (size_t)table->capacity * sizeof *slots);
+    memcpy(slots, table->slots, (size_t)table->capacity * sizeof(*slots));
     kfree(table->slots);
     table->slots = slots;
     table->capacity = capacity;
@@ -264,11 +264,11 @@ int file_set_close_on_exec(int descriptor, bool close_on_exec)
 
 static struct file_table *table_create(int capacity)
 {
-    struct file_table *table = kzalloc(sizeof *table);
+    struct file_table *table = kzalloc(sizeof(*table));
 
     if (table == NULL)
         return NULL;
-    table->slots = kzalloc((size_t)capacity * sizeof *table->slots);
+    table->slots = kzalloc((size_t)capacity * sizeof(*table->slots));
     if (table->slots == NULL) {
         kfree(table);
         return NULL;

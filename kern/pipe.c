@@ -62,7 +62,7 @@ static ino_t last_number;                           /* (a) */
 
 static struct pipe *pipe_allocate(void)
 {
-    struct pipe *pipe = kzalloc(sizeof *pipe);
+    struct pipe *pipe = kzalloc(sizeof(*pipe));
     nsec_t now;
 
     if (pipe == NULL)
@@ -265,7 +265,7 @@ static int64_t pipe_ioctl(struct file *file, uint32_t command, uaddr_t argument)
     spin_lock(&pipe->lock);
     count = (int32_t)pipe_used(pipe);
     spin_unlock(&pipe->lock);
-    return copyout(argument, &count, sizeof count);
+    return copyout(argument, &count, sizeof(count));
 }
 
 static unsigned pipe_poll(struct file *file, unsigned events)

@@ -127,15 +127,15 @@ int64_t sys_poll(const uint64_t arg[])
     if (count > FILE_DESCRIPTORS_MAX)
         return -EINVAL;
     if (count > POLL_SMALL) {
-        entries = large = kmalloc(count * sizeof *large);
+        entries = large = kmalloc(count * sizeof(*large));
         if (large == NULL)
             return -ENOMEM;
     }
-    result = copyin(entries, address, count * sizeof *entries);
+    result = copyin(entries, address, count * sizeof(*entries));
     if (result == 0)
         result = poll_wait(entries, count, poll_deadline((int)arg[2]));
     if (result >= 0) {
-        error = copyout(address, entries, count * sizeof *entries);
+        error = copyout(address, entries, count * sizeof(*entries));
         if (error != 0)
             result = error;
     }

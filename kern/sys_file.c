@@ -143,7 +143,7 @@ static int file_stat(struct file *file, struct stat *stat)
 static int64_t set_nonblocking(struct file *file, uaddr_t argument)
 {
     int32_t on;
-    int error = copyin(&on, argument, sizeof on);
+    int error = copyin(&on, argument, sizeof(on));
 
     if (error != 0)
         return error;
@@ -161,7 +161,7 @@ static int64_t count_unread(struct file *file, uaddr_t argument)
     if (error != 0)
         return error;
     count = (int32_t)(stat.st_size - file->offset);
-    return copyout(argument, &count, sizeof count);
+    return copyout(argument, &count, sizeof(count));
 }
 
 static int64_t control(struct file *file, int descriptor, uint32_t command, uaddr_t argument)
@@ -290,7 +290,7 @@ static int64_t make_pipe(uaddr_t address, uint32_t flags)
     error = install_pair(ends, descriptors, (flags & O_CLOEXEC) != 0);
     if (error != 0)
         return error;
-    error = copyout(address, descriptors, sizeof descriptors);
+    error = copyout(address, descriptors, sizeof(descriptors));
     if (error != 0) {
         take_back(descriptors[0]);
         take_back(descriptors[1]);

@@ -190,7 +190,7 @@ static ssize_t transfer_at(round_fn *round, struct file *file, struct user_buffe
 
     large = size > SMALL_BUFFER ? kmalloc(size) : NULL;
     if (large == NULL)
-        return transfer_through(round, file, user, small, sizeof small, once, position);
+        return transfer_through(round, file, user, small, sizeof(small), once, position);
     result = transfer_through(round, file, user, large, size, once, position);
     kfree(large);
     return result;
@@ -282,11 +282,11 @@ static int64_t transfer_vector(round_fn *round, const uint64_t arg[])
         goto out;
     if (count > SMALL_VECTOR) {
         result = -ENOMEM;
-        user.vectors = large = kmalloc(count * sizeof *large);
+        user.vectors = large = kmalloc(count * sizeof(*large));
         if (large == NULL)
             goto out;
     }
-    result = copyin(user.vectors, arg[1], count * sizeof *user.vectors);
+    result = copyin(user.vectors, arg[1], count * sizeof(*user.vectors));
     if (result == 0)
         result = check_vector(&user, count);
     if (result == 0)

@@ -210,7 +210,7 @@ static ssize_t tty_write(struct file *file, const void *buffer, size_t size, off
     }
     for (size_t done = 0; done < size; done += used) {
         spin_lock(&tty->lock);
-        used = tty_line_output(tty, text + done, size - done, out, sizeof out, &length);
+        used = tty_line_output(tty, text + done, size - done, out, sizeof(out), &length);
         spin_unlock(&tty->lock);
         machine_console_write(out, length);
     }

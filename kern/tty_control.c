@@ -108,7 +108,7 @@ static int64_t set_group(struct tty *tty, uaddr_t argument)
 {
     struct process *process = process_self();
     int32_t group;
-    int error = copyin(&group, argument, sizeof group);
+    int error = copyin(&group, argument, sizeof(group));
 
     if (error != 0)
         return error;
@@ -136,7 +136,7 @@ static int64_t get_session_value(struct tty *tty, bool want_group, uaddr_t argum
     spin_lock(&tty->lock);
     value = want_group ? tty->group : tty->session;
     spin_unlock(&tty->lock);
-    return copyout(argument, &value, sizeof value);
+    return copyout(argument, &value, sizeof(value));
 }
 
 /* --- Foreground and background --------------------------------------------------------------- */
@@ -194,13 +194,13 @@ static int64_t get_termios(struct tty *tty, uaddr_t argument)
     spin_lock(&tty->lock);
     termios = tty->termios;
     spin_unlock(&tty->lock);
-    return copyout(argument, &termios, sizeof termios);
+    return copyout(argument, &termios, sizeof(termios));
 }
 
 static int64_t set_termios(struct tty *tty, uaddr_t argument, bool flush)
 {
     struct kernel_termios termios;
-    int error = copyin(&termios, argument, sizeof termios);
+    int error = copyin(&termios, argument, sizeof(termios));
 
     if (error != 0)
         return error;
@@ -222,14 +222,14 @@ static int64_t get_size(struct tty *tty, uaddr_t argument)
     spin_unlock(&tty->lock);
     if (size.ws_row == 0 && size.ws_col == 0)
         (void)machine_console_size(&size.ws_row, &size.ws_col);
-    return copyout(argument, &size, sizeof size);
+    return copyout(argument, &size, sizeof(size));
 }
 
 static int64_t set_size(struct tty *tty, uaddr_t argument)
 {
     struct winsize size;
     pid_t group;
-    int error = copyin(&size, argument, sizeof size);
+    int error = copyin(&size, argument, sizeof(size));
 
     if (error != 0)
         return error;
@@ -262,7 +262,7 @@ static int64_t count_input(struct tty *tty, uaddr_t argument)
     spin_lock(&tty->lock);
     count = (int32_t)tty_line_available(tty);
     spin_unlock(&tty->lock);
-    return copyout(argument, &count, sizeof count);
+    return copyout(argument, &count, sizeof(count));
 }
 
 /* Requests that a background process may not make. */
@@ -291,7 +291,7 @@ static int64_t terminal_ioctl(struct tty *tty, uint32_t command, uaddr_t argumen
     case TCFLSH:
         return flush(tty, argument);
     case TIOCOUTQ:
-        return copyout(argument, &nothing, sizeof nothing);
+        return copyout(argument, &nothing, sizeof(nothing));
     case TIOCSCTTY:
         return set_controlling(tty, argument == 1);
     case TIOCNOTTY:

@@ -127,7 +127,7 @@ static void send(struct tty *tty, const char *text, size_t length)
     size_t used, filled;
 
     for (; length > 0; text += used, length -= used) {
-        used = tty_line_output(tty, text, length, out, sizeof out, &filled);
+        used = tty_line_output(tty, text, length, out, sizeof(out), &filled);
         machine_console_write(out, filled);
     }
 }

@@ -24,7 +24,7 @@ static unsigned device_count;                           /* devices_lock */
 void block_register(struct block_device *device)
 {
     spin_lock(&devices_lock);
-    format(device->name, sizeof device->name, "disk%u", device_count++);
+    format(device->name, sizeof(device->name), "disk%u", device_count++);
     list_push_back(&devices, &device->link);
     spin_unlock(&devices_lock);
 }

@@ -49,11 +49,11 @@ static void chacha20_block(const uint32_t key[], uint64_t counter, uint32_t out[
     static const uint32_t constants[4] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574};
     uint32_t x[BLOCK_WORDS], start[BLOCK_WORDS] = {0};
 
-    memcpy(start, constants, sizeof constants);
-    memcpy(start + 4, key, KEY_WORDS * sizeof *key);
+    memcpy(start, constants, sizeof(constants));
+    memcpy(start + 4, key, KEY_WORDS * sizeof(*key));
     start[12] = (uint32_t)counter;
     start[13] = (uint32_t)(counter >> 32);
-    memcpy(x, start, sizeof x);
+    memcpy(x, start, sizeof(x));
     for (int i = 0; i < DOUBLE_ROUNDS; i++) {
         for (int column = 0; column < 4; column++)
             quarter_round(&x[column], &x[4 + column], &x[8 + column], &x[12 + column]);
@@ -72,13 +72,13 @@ static void take_key(uint32_t key[])
 
     spin_lock(&random_lock);
     if (!random_is_seeded) {
-        machine_random(random_key, sizeof random_key);
+        machine_random(random_key, sizeof(random_key));
         random_is_seeded = true;
     }
     chacha20_block(random_key, 0, block);
-    memcpy(random_key, block, sizeof random_key);
+    memcpy(random_key, block, sizeof(random_key));
     spin_unlock(&random_lock);
-    memcpy(key, block + KEY_WORDS, KEY_WORDS * sizeof *key);
+    memcpy(key, block + KEY_WORDS, KEY_WORDS * sizeof(*key));
 }
 
 void random_bytes(void *buffer, size_t size)
@@ -116,7 +116,7 @@ int64_t sys_getrandom(const uint64_t arg[])
     if ((flags & (GRND_RANDOM | GRND_INSECURE)) == (GRND_RANDOM | GRND_INSECURE))
         return -EINVAL;
     for (done = 0; done < size; done += span) {
-        span = min(size - done, sizeof buffer);
+        span = min(size - done, sizeof(buffer));
         random_bytes(buffer, span);
         if (copyout(address + done, buffer, span) != 0)
             return done > 0 ? (int64_t)done : -EFAULT;
