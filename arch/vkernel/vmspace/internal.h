@@ -1,0 +1,155 @@
+/*
+ * What the parts of the vmspace library share. Theory in vmspace.c.
+ *
+ * Locks: vmspace->lock (everything in it and in its stub), then the pool's (stub.c) or the
+ * table's (vmspace.c) or the arena's (translate.c), none of which is held while another is taken.
+ */
+#pragma once
+
+#include "arch/vkernel/vmspace/slot.h"
+#include "arch/vkernel/vmspace/vmspace.h"
+#include "kern/types.h"
+#include <machine/frame.h>
+
+#define VMSPACE_MAX 2048 /* address spaces, and stubs, at a time */
+
+#define OPERATIONS_MAX (STUB_OPERATIONS - 1) /* that may wait for a resume; one is for a new stub  \
+                                              */
+#define SHADOW_BUCKETS 64
+
+/* A lock that spins a little and then lets others run. Its holder must not be interrupted by
+ * code that takes it (vmspace.h). */
+struct host_lock {
+    volatile uint32_t locked;
+};
+
+void host_lock(struct host_lock *lock);
+void host_unlock(struct host_lock *lock);
+
+/* How long one side waits actively for the other before it sleeps; adapts (handover.c). */
+struct spin {
+    uint32_t budget; /* how often to look */
+    uint32_t waits;  /* how many waits there were */
+};
+
+/* A host process for one address space. (i) immutable while it lives, (a) atomic, (v) the lock of
+ * the vmspace that it serves */
+struct stub {
+    int pid;                        /* (i) */
+    volatile uint32_t dead;         /* (a) */
+    struct stub_orders *orders;     /* (i) the slot, mapped writable */
+    struct stub_words *words;       /* (i) */
+    uint8_t *frame;                 /* (i) where the host puts its signal frames */
+    uint8_t *fpstate;               /* (i) and the floating-point state in them */
+    struct vmspace *vmspace;        /* (v) whom it serves, or NULL */
+    struct trapframe *owner;        /* (v) whose floating-point state is in the signal frame */
+    uint64_t fs_base, gs_base;      /* (v) loaded in the process */
+    struct spin our_spin, its_spin; /* (v) */
+    uint64_t stuck_at;              /* (v) its CPU time when a kick was first ignored, or 0 */
+    bool is_fresh;                  /* (v) the set-up code is still mapped */
+    bool is_used;                   /* (v) its user range may not be empty */
+    struct stub *next;              /* the pool's */
+};
+
+/* The translations of 2 MiB that the stub has mapped: pfn << 3 | PROT_ bits, or 0. */
+struct shadow {
+    uint64_t number;             /* address / 2 MiB */
+    struct shadow *next, **link; /* in the bucket */
+    uint32_t count;              /* entries that are not 0 */
+    uint32_t entries[512];
+};
+
+/* (l) lock, (i) immutable while it exists, (a) atomic */
+struct vmspace {
+    struct host_lock lock;
+    void *id;                 /* (l) and the table's lock; NULL: free */
+    struct stub *stub;        /* (i) */
+    uint64_t start, end;      /* (l) the window; empty: none */
+    uint64_t root;            /* (l) the page table; NO_ROOT: none */
+    struct vextframe *runner; /* (l) the CPU inside RUN */
+    bool in_guest;            /* (l) guest code may be running now */
+    volatile uint32_t stops;  /* (a) how often guest code stopped */
+    uint32_t stop_waiters;    /* (l) sleep on `stops` */
+    bool retry;               /* (l) the last fault is likely to come again: */
+    uint64_t retry_address, retry_error, retry_pc;
+    size_t mapped;                         /* (l) pages in the shadow */
+    struct shadow *shadow[SHADOW_BUCKETS]; /* (l) */
+    uint32_t operation_count;              /* (l) to be performed before guest code runs */
+    struct stub_operation operations[OPERATIONS_MAX]; /* (l) */
+    struct vmspace *next;                             /* the table's lock */
+};
+
+#define NO_ROOT UINT64_MAX
+
+extern struct vmspace_config vmspace_config;
+extern uint64_t stub_secret; /* what the filter wants to see: in the upper 32 bits */
+extern uint32_t stub_flags;  /* FLAG_FSGSBASE or 0 */
+
+/* --- stub.c -------------------------------------------------------------------------------- */
+
+/* Start the zygote. Returns 0 or an errno as vmspace_start(). */
+int stub_start_zygote(void) must_check;
+
+/* A stub that has no owner; its user range is empty, or will be after a queued operation.
+ * NULL when the host gives no process. */
+struct stub *stub_acquire(void) must_check;
+
+/* Give a stub back, or kill it if it is not fit for another program. */
+void stub_release(struct stub *stub);
+
+/* Kill a stub; it counts as dead at once. */
+void stub_kill(struct stub *stub);
+
+/* The stub with this number, counting from 1, or NULL. */
+struct stub *stub_by_number(uint64_t number);
+uint64_t stub_number(const struct stub *stub);
+
+/* --- filter.c ------------------------------------------------------------------------------ */
+
+struct sock_filter;
+
+/* Write the filter for stubs with these system calls; returns its length. */
+size_t filter_build(struct sock_filter *filter, const struct stub_calls *calls, uint32_t secret);
+
+/* --- handover.c ---------------------------------------------------------------------------- */
+
+/* It is the stub's turn. */
+void handover_resume(struct stub *stub);
+
+/* Wait until it is the vkernel's turn again. Returns false when the stub is dead. */
+bool handover_wait(struct stub *stub, const struct vextframe *vframe);
+
+/* Make a running stub stop soon. */
+void handover_kick(const struct stub *stub);
+
+/* --- run.c: with vmspace->lock ------------------------------------------------------------- */
+
+/* VMSPACE_CTL_RUN; releases the lock while guest code runs. Returns 0. */
+int run_vmspace(struct vmspace *vmspace, struct trapframe *frame, struct vextframe *vframe);
+
+/* Store the floating-point state that the stub has where it belongs: the stub is to be freed. */
+void run_release_frame(struct stub *stub);
+
+/* --- translate.c: with vmspace->lock ------------------------------------------------------- */
+
+/*
+ * Walk the page table for an access (PAGEFAULT_WRITE, PAGEFAULT_FETCH or 0) at `address` and set
+ * A and D. Returns 0 with the page's host address in *page, or -EFAULT with the processor's
+ * error code in *error.
+ */
+int translate(struct vmspace *vmspace, uint64_t address, uint64_t access, uint8_t **page,
+              uint64_t *error) must_check;
+
+/* As translate(), and queue operations that map the page and its neighbours in the stub. */
+int translate_and_map(struct vmspace *vmspace, uint64_t address, uint64_t access,
+                      uint64_t *error) must_check;
+
+/* Forget the translations of a range and queue the operation that removes them. Returns false
+ * when there are none. */
+bool translate_invalidate(struct vmspace *vmspace, uint64_t start, uint64_t end);
+
+/* Forget all; `queue`: and unmap the whole user range. */
+void translate_reset(struct vmspace *vmspace, bool queue);
+
+/* Queue the removal of host mappings. */
+void translate_queue_unmap(struct vmspace *vmspace, uint64_t start, uint64_t end);

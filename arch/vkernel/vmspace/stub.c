@@ -1,0 +1,390 @@
+/*
+ * Stubs: the host processes behind the vmspaces, how they are made and kept.
+ *
+ * All are forked by the zygote (stub/zygote.c), on request through a socket, and are children of
+ * ours. Making one takes a while, so one request is always under way before it is needed, and
+ * the stub of a destroyed vmspace serves the next one: it is stopped in the resident page, and
+ * its next orders begin with an unmapping of the whole user range.
+ *
+ * A stub that dies is noticed by whoever reaps children (vmspace_child_died()), which sets its
+ * state to DEAD and so ends a RUN in progress.
+ */
+#include "arch/vkernel/vmspace/internal.h"
+#include "arch/vkernel/vmspace/linux.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define REQUESTS_AHEAD 2  /* stubs being made before anyone wants them */
+#define FREE_MAX       32 /* idle stubs to keep */
+
+/* In image.S: the stub program. */
+extern const char stub_image[], stub_image_end[];
+
+uint64_t stub_secret;
+uint32_t stub_flags;
+
+static struct stub stubs[VMSPACE_MAX];
+static struct stub_hello hello;
+
+/* (l) lock */
+static struct {
+    struct host_lock lock;
+    int zygote_pid;                         /* (l) 0: none */
+    int control;                            /* the socket */
+    unsigned made;                          /* (l) elements of stubs[] ever used */
+    struct stub *unused;                    /* (l) elements of stubs[] without a process */
+    struct stub *idle;                      /* (l) stubs without a vmspace */
+    unsigned idle_count;                    /* (l) */
+    struct stub *requested[REQUESTS_AHEAD]; /* (l) asked for, oldest first */
+    unsigned requested_count;               /* (l) */
+} pool;
+
+/* --- Starting the zygote ------------------------------------------------------------------- */
+
+static int make_image_fd(void)
+{
+    size_t size = (size_t)(stub_image_end - stub_image);
+    int fd = memfd_create("duet-stub", MFD_CLOEXEC | 0x0010U /* MFD_EXEC */);
+
+    if (fd < 0) /* before Linux 6.3 */
+        fd = memfd_create("duet-stub", MFD_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    if (write(fd, stub_image, size) != (ssize_t)size) {
+        close(fd);
+        return -ENOMEM;
+    }
+    return fd;
+}
+
+/* In the child of vfork(): arrange the descriptors and become the zygote. */
+static void exec_zygote(int memory, int control, int image) __attribute__((noreturn));
+static void exec_zygote(int memory, int control, int image)
+{
+    static char *const empty[] = {NULL};
+    static char *const arguments[] = {(char *)"duet-zygote", NULL};
+
+    memory = (int)host_call(SYS_fcntl, memory, F_DUPFD_CLOEXEC, 10);
+    control = (int)host_call(SYS_fcntl, control, F_DUPFD_CLOEXEC, 10);
+    image = (int)host_call(SYS_fcntl, image, F_DUPFD_CLOEXEC, 10);
+    host_call(SYS_dup2, memory, STUB_FD_MEMORY);
+    host_call(SYS_dup2, control, STUB_FD_CONTROL);
+    host_call(SYS_close, STUB_FD_SLOT);
+    host_call(SYS_execveat, image, "", arguments, empty, AT_EMPTY_PATH);
+    for (;;)
+        host_call(SYS_exit_group, 127);
+}
+
+/* Apart, because of what vfork() does to the local variables of its caller. */
+__attribute__((noinline)) static pid_t spawn_zygote(int memory, int control, int image)
+{
+    pid_t pid = vfork();
+
+    if (pid == 0)
+        exec_zygote(memory, control, image);
+    return pid < 0 ? -errno : pid;
+}
+
+static bool receive(void *data, size_t size)
+{
+    long length;
+
+    do {
+        length = host_call(SYS_recvfrom, pool.control, data, size, 0, 0, 0);
+    } while (length == -EINTR);
+    return length == (long)size;
+}
+
+static bool is_hello_plausible(void)
+{
+    const uint64_t *call = &hello.calls.publish;
+
+    for (size_t i = 0; i < sizeof(hello.calls) / sizeof(*call); i++)
+        if (call[i] < STUB_RESIDENT || call[i] >= STUB_RESIDENT + PAGE_SIZE)
+            return false;
+    return hello.frame >= SLOT_STACK && hello.frame < hello.fpstate &&
+           hello.fpstate < SLOT_FRAME_END && SLOT_FRAME_END - hello.fpstate <= FPU_STATE_SIZE - 64;
+}
+
+/* Exchange the first messages: learn the addresses, send the filter. */
+static int introduce(void)
+{
+    struct sock_filter filter[STUB_FILTER_MAX];
+    uint32_t secret;
+    size_t length;
+    long error;
+
+    if (getrandom(&secret, sizeof(secret), 0) != sizeof(secret))
+        return -EIO;
+    stub_secret = (uint64_t)secret << 32;
+    if (!receive(&hello, sizeof(hello)) || !is_hello_plausible())
+        return -EPROTO;
+    length = filter_build(filter, &hello.calls, secret) * sizeof(filter[0]);
+    if (send(pool.control, filter, length, MSG_NOSIGNAL) != (ssize_t)length)
+        return -EPROTO;
+    if (!receive(&error, sizeof(error)))
+        return -EPROTO;
+    return error == 0 ? 0 : -ENOSYS;
+}
+
+static void request_stubs(void);
+
+int stub_start_zygote(void)
+{
+    int sockets[2], image, error;
+    pid_t pid;
+
+    if (getauxval(AT_HWCAP2) & 2)
+        stub_flags = FLAG_FSGSBASE;
+    image = make_image_fd();
+    if (image < 0)
+        return image;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) {
+        error = -errno;
+        close(image);
+        return error;
+    }
+    pid = spawn_zygote(vmspace_config.memory_fd, sockets[1], image);
+    error = pid < 0 ? pid : 0;
+    close(image);
+    close(sockets[1]);
+    pool.control = sockets[0];
+    if (error == 0) {
+        pool.zygote_pid = pid;
+        error = introduce();
+    }
+    if (error != 0) {
+        close(sockets[0]);
+        if (pid > 0)
+            kill(pid, SIGKILL);
+        return error;
+    }
+    host_lock(&pool.lock);
+    request_stubs();
+    host_unlock(&pool.lock);
+    return 0;
+}
+
+/* --- Making stubs; with the pool's lock ---------------------------------------------------- */
+
+/* Make a slot: its memfd, mapped here. Returns the descriptor or a negative errno. */
+static int make_slot(struct stub *stub)
+{
+    long fd = host_call(SYS_memfd_create, "duet-slot", MFD_CLOEXEC);
+    long base = fd < 0 ? fd : host_call(SYS_ftruncate, fd, SLOT_SIZE);
+    char *words;
+
+    if (base == 0)
+        base = host_call(SYS_mmap, 0, SLOT_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (base < 0 && base > -4096) {
+        if (fd >= 0)
+            host_call(SYS_close, fd);
+        return (int)base;
+    }
+    words = (char *)base + (SLOT_FRAME - SLOT_ORDERS);
+    stub->orders = (struct stub_orders *)base;
+    stub->words = (struct stub_words *)words;
+    stub->frame = (uint8_t *)words + (hello.frame - SLOT_FRAME);
+    stub->fpstate = (uint8_t *)words + (hello.fpstate - SLOT_FRAME);
+    stub->orders->frame = hello.frame;
+    stub->orders->flags = stub_flags;
+    return (int)fd;
+}
+
+static void free_slot(struct stub *stub)
+{
+    host_call(SYS_munmap, stub->orders, SLOT_SIZE);
+    stub->pid = 0;
+    stub->orders = NULL;
+    stub->next = pool.unused;
+    pool.unused = stub;
+}
+
+/* Send one byte and the slot's descriptor to the zygote. */
+static bool send_request(int slot)
+{
+    char request = 0, control[CMSG_SPACE(sizeof(int))] = {0};
+    struct iovec part = {&request, 1};
+    struct msghdr message = {
+        .msg_iov = &part,
+        .msg_iovlen = 1,
+        .msg_control = control,
+        .msg_controllen = sizeof(control),
+    };
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(header), &slot, sizeof(slot));
+    return host_call(SYS_sendmsg, pool.control, &message, MSG_NOSIGNAL) == 1;
+}
+
+/* Have REQUESTS_AHEAD stubs under way, if possible. */
+static void request_stubs(void)
+{
+    while (pool.requested_count < REQUESTS_AHEAD) {
+        struct stub *stub = pool.unused;
+        int slot;
+        bool sent;
+
+        if (stub != NULL)
+            pool.unused = stub->next;
+        else if (pool.made < VMSPACE_MAX)
+            stub = &stubs[pool.made++];
+        else
+            return;
+        *stub = (struct stub){.is_fresh = true};
+        slot = make_slot(stub);
+        if (slot < 0) {
+            stub->next = pool.unused;
+            pool.unused = stub;
+            return;
+        }
+        sent = send_request(slot);
+        host_call(SYS_close, slot);
+        if (!sent) {
+            free_slot(stub);
+            return;
+        }
+        pool.requested[pool.requested_count++] = stub;
+    }
+}
+
+/* Wait for the oldest requested stub; NULL when the host refused. */
+static struct stub *take_requested(void)
+{
+    struct stub *stub;
+    long pid;
+
+    if (pool.requested_count == 0)
+        return NULL;
+    stub = pool.requested[0];
+    for (unsigned i = 1; i < pool.requested_count; i++)
+        pool.requested[i - 1] = pool.requested[i];
+    pool.requested_count--;
+    if (!receive(&pid, sizeof(pid)) || pid <= 0) {
+        free_slot(stub);
+        return NULL;
+    }
+    stub->pid = (int)pid;
+    return stub;
+}
+
+/* --- For the rest of the library ----------------------------------------------------------- */
+
+struct stub *stub_acquire(void)
+{
+    struct stub *stub;
+
+    host_lock(&pool.lock);
+    stub = pool.idle;
+    if (stub != NULL) {
+        pool.idle = stub->next;
+        pool.idle_count--;
+    } else {
+        request_stubs();
+        stub = take_requested();
+        request_stubs();
+    }
+    host_unlock(&pool.lock);
+    if (stub != NULL && !handover_wait(stub, NULL)) {
+        stub_release(stub);
+        return NULL;
+    }
+    return stub;
+}
+
+void stub_release(struct stub *stub)
+{
+    host_lock(&pool.lock);
+    stub->owner = NULL;
+    stub->vmspace = NULL;
+    if (!stub->dead && pool.idle_count < FREE_MAX) {
+        stub->next = pool.idle;
+        pool.idle = stub;
+        pool.idle_count++;
+    } else {
+        if (!stub->dead)
+            host_call(SYS_kill, stub->pid, SIGKILL);
+        free_slot(stub);
+    }
+    host_unlock(&pool.lock);
+}
+
+/* With the pool's lock. */
+static void mark_dead(struct stub *stub)
+{
+    stub->dead = 1;
+    __atomic_store_n(&stub->orders->state, STATE_DEAD, __ATOMIC_SEQ_CST);
+    host_futex_wake(&stub->orders->state, INT32_MAX);
+}
+
+void stub_kill(struct stub *stub)
+{
+    host_call(SYS_kill, stub->pid, SIGKILL);
+    /* It may run guest code until it is a zombie; another thread may have reaped it already. */
+    while (host_call(SYS_waitid, P_PID, stub->pid, 0, WEXITED | WNOWAIT, 0) == -EINTR)
+        ;
+    host_lock(&pool.lock);
+    if (!stub->dead)
+        mark_dead(stub);
+    host_unlock(&pool.lock);
+}
+
+struct stub *stub_by_number(uint64_t number)
+{
+    return number >= 1 && number <= VMSPACE_MAX ? &stubs[number - 1] : NULL;
+}
+
+uint64_t stub_number(const struct stub *stub)
+{
+    return (uint64_t)(stub - stubs) + 1;
+}
+
+bool vmspace_child_died(int pid)
+{
+    bool found = false;
+
+    host_lock(&pool.lock);
+    if (pid == pool.zygote_pid) {
+        pool.zygote_pid = 0;
+        found = true;
+    }
+    for (unsigned i = 0; i < pool.made && !found; i++) {
+        if (stubs[i].pid == pid && stubs[i].orders != NULL) {
+            found = true;
+            if (!stubs[i].dead)
+                mark_dead(&stubs[i]);
+        }
+    }
+    host_unlock(&pool.lock);
+    return found;
+}
+
+void vmspace_stop(void)
+{
+    long pid;
+
+    while (host_call(SYS_recvfrom, pool.control, &pid, sizeof(pid), MSG_DONTWAIT, 0, 0) > 0)
+        if (pid > 0 && host_call(SYS_kill, pid, SIGKILL) == 0)
+            host_call(SYS_wait4, pid, 0, 0, 0);
+    if (pool.zygote_pid > 0 && host_call(SYS_kill, pool.zygote_pid, SIGKILL) == 0)
+        host_call(SYS_wait4, pool.zygote_pid, 0, 0, 0);
+    for (unsigned i = 0; i < pool.made; i++) {
+        struct stub *stub = &stubs[i];
+
+        if (stub->pid > 0 && !stub->dead && host_call(SYS_kill, stub->pid, SIGKILL) == 0)
+            host_call(SYS_wait4, stub->pid, 0, 0, 0);
+    }
+}

@@ -1,0 +1,128 @@
+/*
+ * What the vmspace calls cost: medians, in nanoseconds. An argument "sleep" forbids spinning.
+ */
+#include "arch/vkernel/vmspace/test/harness.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+GUEST(syscalls)
+GUEST(load)
+GUEST(store)
+
+#define ROUNDS 9
+
+static struct space space;
+static struct trapframe frame;
+
+static double now(void)
+{
+    struct timespec time;
+
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
+}
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+static void bench(const char *name, void (*body)(void), int count)
+{
+    double times[ROUNDS];
+
+    for (int round = 0; round < ROUNDS; round++) {
+        double start = now();
+
+        for (int i = 0; i < count; i++)
+            body();
+        times[round] = (now() - start) / count;
+    }
+    qsort(times, ROUNDS, sizeof(times[0]), compare);
+    printf("%-28s %8.0f ns\n", name, times[ROUNDS / 2]);
+}
+
+static void round_trip(void)
+{
+    CHECK(space_run(&space, &frame) == VMSPACE_SYSCALL);
+}
+
+/* Invalidate a page and have the library map it again. */
+static void refault(void)
+{
+    space_invalidate(&space, GUEST_DATA);
+    CHECK(space_run(&space, &frame) == VMSPACE_SYSCALL);
+}
+
+/* A page fault that the caller resolves, as for a first touch. */
+static void fault(void)
+{
+    *space_entry(&space, GUEST_DATA) = 0;
+    space_invalidate(&space, GUEST_DATA);
+    CHECK(space_run(&space, &frame) == VMSPACE_PAGEFAULT);
+    space_map(&space, GUEST_DATA, 16 << 20, PROT_READ | PROT_WRITE);
+    CHECK(space_run(&space, &frame) == VMSPACE_SYSCALL);
+}
+
+static void first_touch(void)
+{
+    frame.rdi += PAGE_SIZE;
+    CHECK(space_run(&space, &frame) == VMSPACE_PAGEFAULT);
+    space_map(&space, frame.rdi, 16 << 20, PROT_READ | PROT_WRITE);
+    CHECK(space_run(&space, &frame) == VMSPACE_SYSCALL);
+}
+
+static void life(void)
+{
+    static struct space other;
+
+    CHECK(vmspace_create(&other, 0, NULL) == 0);
+    CHECK(vmspace_destroy(&other) == 0);
+}
+
+/* Create, run to the first system call, destroy. */
+static void full_life(void)
+{
+    static struct space other;
+    static struct trapframe registers;
+    static uint64_t root;
+    void *window = (void *)USER_MIN;
+    size_t size = USER_MAX - USER_MIN;
+
+    root = space.root;
+    frame_start(&registers, ENTRY(syscalls));
+    CHECK(vmspace_create(&other, 0, NULL) == 0);
+    CHECK(vmspace_mmap(&other, window, size, PROT_READ | PROT_WRITE,
+                       MAP_SHARED | MAP_FIXED | MAP_VPAGETABLE, memory_fd, 0) == window);
+    CHECK(vmspace_mcontrol(&other, window, size, MADV_SETMAP, (off_t)root) == 0);
+    CHECK(space_run(&other, &registers) == VMSPACE_SYSCALL);
+    CHECK(vmspace_destroy(&other) == 0);
+}
+
+int main(int argc, char **argv)
+{
+    bool may_spin = !(argc > 1 && strcmp(argv[1], "sleep") == 0);
+
+    harness_start(may_spin);
+    space_create(&space);
+    frame_start(&frame, ENTRY(syscalls));
+    bench("system call", round_trip, 20000);
+    space_map(&space, GUEST_DATA, page_new(), PROT_READ);
+    frame_start(&frame, ENTRY(load));
+    frame.rdi = GUEST_DATA;
+    bench("invalidate, load, syscall", refault, 5000);
+    frame_start(&frame, ENTRY(store));
+    frame.rdi = GUEST_DATA;
+    bench("invalidate, fault, store", fault, 5000);
+    frame.rdi = GUEST_DATA;
+    bench("first touch of a page", first_touch, 500);
+    bench("create, destroy", life, 5000);
+    bench("create, run, destroy", full_life, 5000);
+    vmspace_stop();
+    return 0;
+}
