@@ -240,7 +240,7 @@ static int load_part(struct program *program, const struct elf64_program_header 
         .no_replace = true,
         .object = part->p_filesz > 0 ? object : NULL,
         .offset = (off_t)(part->p_offset - slack),
-        .object_end = (off_t)(part->p_offset + part->p_filesz),
+        .object_end = INT64_MAX,
     };
     int error;
 
@@ -248,6 +248,9 @@ static int load_part(struct program *program, const struct elf64_program_header 
         return -ENOEXEC;
     if (part->p_memsz == 0)
         return 0;
+    /* Only what goes on past the file's bytes needs zeros there, and so a page of its own. */
+    if (part->p_memsz > part->p_filesz)
+        request.object_end = (off_t)(part->p_offset + part->p_filesz);
     error = map_insert(program->map, &address, &request);
     program->end = max(program->end, program->base + part->p_vaddr + part->p_memsz);
     return error == -EEXIST ? -ENOEXEC : error;
