@@ -17,6 +17,10 @@ for directory in bin dev proc tmp etc root tests mnt; do
 done
 chmod 755 "$folder"/* && chmod 1777 "$folder/tmp" && chmod 700 "$folder/root"
 
+if [ -e "$folder/bin/test" ]; then
+    ln -sf test "$folder/bin/["
+fi
+
 rm -f "$image.new"
 truncate -s 32M "$image.new"
 mke2fs -q -F -t ext2 -O none,filetype,sparse_super,large_file -b 4096 -I 256 -N 4096 -m 0 \

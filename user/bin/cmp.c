@@ -29,7 +29,7 @@ static int compare(FILE *a, const char *a_name, FILE *b, const char *b_name, boo
         if (x != y && lists_all)
             printf("%llu %3o %3o\n", position, (unsigned)x, (unsigned)y);
         else if (x != y && !silent)
-            printf("%s %s differ: byte %llu, line %llu\n", a_name, b_name, position, line);
+            printf("%s %s differ: char %llu, line %llu\n", a_name, b_name, position, line);
         if (x != y)
             status = 1;
         if (x != y && !lists_all)

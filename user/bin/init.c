@@ -111,6 +111,21 @@ static int supervise_shell(char *command, const sigset_t *mask)
     }
 }
 
+static void greet(void)
+{
+    char line[256];
+    FILE *stream = fopen("/etc/motd", "r");
+
+    if (!stream) {
+        puts("Welcome to Duet.");
+    } else {
+        while (fgets(line, sizeof(line), stream))
+            fputs(line, stdout);
+        fclose(stream);
+    }
+    fflush(stdout);
+}
+
 static void set_up_signals(sigset_t *old_mask)
 {
     struct sigaction action = {.sa_handler = handle_signal};
@@ -140,8 +155,7 @@ int main(int argc, char **argv)
     if (argc == 3 && strcmp(argv[1], "-c") == 0)
         finish(supervise_shell(argv[2], &mask));
 
-    puts("Welcome to Duet. `ls /bin` shows the programs, `poweroff` ends the machine.");
-    fflush(stdout);
+    greet();
     for (;;) {
         int status = supervise_shell(NULL, &mask);
         if (!isatty(STDIN_FILENO))

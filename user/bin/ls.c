@@ -233,25 +233,42 @@ static int terminal_width(void)
     return 80;
 }
 
-/* Columns of one width, filled from top to bottom. */
+#define COLUMN_GAP 2
+
+/* Find out how wide each of the columns must be. Returns the width of a line. */
+static int measure_columns(const struct list *list, int inode_width, int rows, int *column_widths)
+{
+    int total = 0, count = (int)list->count;
+
+    for (int i = 0; i < count; i++) {
+        if (i % rows == 0)
+            column_widths[i / rows] = 0;
+        widen(&column_widths[i / rows], name_width(&list->entries[i], inode_width) + COLUMN_GAP);
+        if (i % rows == rows - 1 || i == count - 1)
+            total += column_widths[i / rows];
+    }
+    return total - COLUMN_GAP;
+}
+
+/* As few rows as the terminal's width allows; columns are filled from top to bottom. */
 static void print_columns(const struct list *list, int inode_width)
 {
-    int column_width = 0, count = (int)list->count;
+    int count = (int)list->count, rows = 1, line_width = terminal_width();
+    int *column_widths = tool_allocate(list->count * sizeof(int) + 1);
 
-    for (int i = 0; i < count; i++)
-        widen(&column_width, name_width(&list->entries[i], inode_width) + 2);
-    int columns = column_width ? (terminal_width() + 2) / column_width : 1;
-    if (columns < 1)
-        columns = 1;
-    int rows = (count + columns - 1) / columns;
-    for (int row = 0; row < rows; row++) {
+    while (rows < count && measure_columns(list, inode_width, rows, column_widths) > line_width)
+        rows++;
+    measure_columns(list, inode_width, rows, column_widths);
+    for (int row = 0; row < rows && row < count; row++) {
         for (int i = row; i < count; i += rows) {
-            print_name(&list->entries[i], inode_width);
+            const struct entry *entry = &list->entries[i];
+            print_name(entry, inode_width);
             if (i + rows < count)
-                printf("%*s", column_width - name_width(&list->entries[i], inode_width), "");
+                printf("%*s", column_widths[i / rows] - name_width(entry, inode_width), "");
         }
         putchar('\n');
     }
+    free(column_widths);
 }
 
 static void print_list(struct list *list)

@@ -214,6 +214,12 @@ static const char *parse_permissions(const char *text, mode_t mode, bool is_dire
             *permissions |= S_ISUID | S_ISGID;
         else if (*text == 't')
             *permissions |= S_ISVTX;
+        else if (*text == 'u') /* those that the owner has, and so on */
+            *permissions |= (mode >> 6 & 7) * 0111;
+        else if (*text == 'g')
+            *permissions |= (mode >> 3 & 7) * 0111;
+        else if (*text == 'o')
+            *permissions |= (mode & 7) * 0111;
         else if (*text != 'X')
             return text;
     }

@@ -4,7 +4,7 @@
  *
  * An expression is compiled into a program for a machine with many threads. A thread stands at
  * an instruction: SET takes a character of its set and goes on to the next instruction; SPLIT
- * becomes two threads; JUMP, LINE_START, LINE_END, WORD_START, WORD_END take no character. All
+ * becomes two threads; JUMP, LINE_START and the like take no character. All
  * threads see the same character of the text at the same time, and two at one instruction are
  * one: so there are never more than instructions, and nothing ever goes back in the text.
  *
@@ -24,7 +24,7 @@
 #include <string.h>
 #include <tool.h>
 
-enum operation { SET, SPLIT, JUMP, LINE_START, LINE_END, WORD_START, WORD_END, MATCH };
+enum operation { SET, SPLIT, JUMP, LINE_START, LINE_END, WORD_START, WORD_END, WORD_EDGE, MATCH };
 
 struct instruction {
     enum operation operation;
@@ -122,7 +122,8 @@ static void set_fold(struct instruction *set)
 
 static struct instruction *emit_set(struct parser *parser)
 {
-    return &parser->pattern->program[emit(parser, SET, 0, 0)];
+    int index = emit(parser, SET, 0, 0); /* may move the program */
+    return &parser->pattern->program[index];
 }
 
 static void emit_character(struct parser *parser, char c)
@@ -240,6 +241,9 @@ static void parse_escape(struct parser *parser)
         break;
     case '>':
         emit(parser, WORD_END, 0, 0);
+        break;
+    case 'b':
+        emit(parser, WORD_EDGE, 0, 0);
         break;
     default:
         if (isdigit((unsigned char)c))
@@ -468,8 +472,10 @@ static bool condition_holds(const struct match *match, enum operation operation,
         return position == match->length;
     case WORD_START:
         return !word_before && word_after;
-    default:
+    case WORD_END:
         return word_before && !word_after;
+    default:
+        return word_before != word_after;
     }
 }
 
