@@ -37,9 +37,12 @@ static void seeking(void)
     FILE *stream = fopen(path, "r+");
 
     fseek(stream, 5, SEEK_SET);
-    printf("[%s] at %ld\n", fgets(piece, 3, stream), ftell(stream));
-    printf("getc %c, ungetc %c, getc %c at %ld\n", getc(stream), ungetc('X', stream), getc(stream),
-           ftell(stream));
+    fgets(piece, 3, stream);
+    printf("[%s] at %ld\n", piece, ftell(stream));
+    printf("getc %c\n", getc(stream));
+    printf("ungetc %c\n", ungetc('X', stream));
+    printf("getc %c\n", getc(stream));
+    printf("at %ld\n", ftell(stream));
     fseek(stream, -7, SEEK_END);
     size_t size = fread(piece, 1, sizeof(piece), stream);
     printf("%zu bytes [%.7s]\n", size, piece);
@@ -55,7 +58,8 @@ static void seeking(void)
     fclose(stream);
     stream = fopen(path, "r");
     fseek(stream, -9, SEEK_END);
-    printf("[%.7s]\n", fgets(piece, sizeof(piece), stream));
+    fgets(piece, sizeof(piece), stream);
+    printf("[%.7s]\n", piece);
     fclose(stream);
 }
 
