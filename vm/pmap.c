@@ -212,7 +212,7 @@ void pmap_enter_absent(struct pmap *pmap, vaddr_t va, struct page *pages[], size
     entry = find_entry(pmap, va, NULL);
     for (size_t i = 0; entry != NULL && i < count; i++) {
         if (pages[i] != NULL && !pte_is_present(load(&entry[i]))) {
-            replace(&entry[i], pte_make_user(page_address(pages[i]), prot));
+            replace(&entry[i], pte_make_user(page_address(pages[i]), prot) | PTE_ACCESSED);
             pages[i] = NULL;
             pmap->resident++;
         }

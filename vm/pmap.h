@@ -43,7 +43,9 @@ int pmap_enter_accessed(struct pmap *pmap, vaddr_t va, paddr_t pa, prot_t prot,
 /*
  * Map pages[i] at va + i * PAGE_SIZE wherever pages[i] is not NULL, nothing is mapped there and
  * the table for it exists; the pages that were taken become NULL in the array. All lie in one
- * leaf table. The map's lock is held. For what is likely to be wanted soon.
+ * leaf table. The map's lock is held. For what is likely to be wanted soon: the entries are marked
+ * accessed, which spares the processor that, and machines that take such along when they cache
+ * a neighbour a fault.
  */
 void pmap_enter_absent(struct pmap *pmap, vaddr_t va, struct page *pages[], size_t count,
                        prot_t prot);
