@@ -4,7 +4,7 @@
 USER_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -nostdinc -isystem $(COMPILER_HEADERS) \
                -fno-pie -fno-stack-protector -fcf-protection=none -fno-strict-aliasing \
                $(WARNINGS) -Iuser/lib/include -I.
-USER_LDFLAGS := -static -nostdlib -no-pie -Wl,-u,_start -Wl,-z,noexecstack \
+USER_LDFLAGS := -static -nostdlib -Wl,-u,_start -Wl,-z,noexecstack \
                 -Wl,-z,max-page-size=4096 -Wl,--build-id=none
 USER_COMMAND := $(CC) $(USER_CFLAGS)
 

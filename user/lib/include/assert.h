@@ -1,5 +1,6 @@
-/* assert(3). NDEBUG leaves nothing behind. */
-#undef assert
+/* assert(3). NDEBUG, defined before the first inclusion, leaves nothing behind. */
+#pragma once
+
 #ifdef NDEBUG
 #define assert(condition) ((void)0)
 #else
@@ -7,9 +8,7 @@
     ((condition) ? (void)0 : assert_failed(#condition, __FILE__, __LINE__, __func__))
 #endif
 
-#ifndef DUET_ASSERT_H
-#define DUET_ASSERT_H
+#define static_assert _Static_assert
+
 _Noreturn void assert_failed(const char *condition, const char *file, int line,
                              const char *function);
-#define static_assert _Static_assert
-#endif
