@@ -8,7 +8,7 @@
  *
  * A symbolic link replaces its component: its target and the rest of the path together become
  * the new rest, in a buffer that the walk owns. So links within links need no recursion. After
- * LINKS_MAX of them it is -ELOOP.
+ * LINKS_MAX of them, or when they let the rest outgrow the buffer, it is -ELOOP.
  *
  * A path that ends in a slash names a directory: the last component is followed if it is a link,
  * and whatever it is, only a directory will do.
@@ -113,7 +113,7 @@ static int follow_link(struct namei *namei, struct vnode *link, const char **res
     if (length == 0)
         return -ENOENT;
     if ((size_t)length == BUFFER_SIZE - after_size)
-        return -ENAMETOOLONG;
+        return -ELOOP;
     memmove(namei->buffer + length, saved, after_size);
     if (namei->buffer[0] == '/')
         set_directory(namei, fs_context_root());

@@ -258,7 +258,9 @@ static int find_or_create(struct namei *namei, uint32_t flags, mode_t mode, stru
         return namei_last(namei, follow, found);
     mode = S_IFREG | fs_context_apply_umask(mode & 07777);
     do {
-        if (namei->kind != NAME_NORMAL || namei->trailing_slash)
+        if (namei->kind != NAME_NORMAL)
+            return (flags & O_EXCL) != 0 ? -EEXIST : -EISDIR;
+        if (namei->trailing_slash)
             return -EISDIR;
         error = namei_last(namei, follow, found);
         if (error == 0 && (flags & O_EXCL) != 0) {

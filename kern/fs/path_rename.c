@@ -104,8 +104,6 @@ static int check_rename(struct rename *rename)
     bool is_directory = moved->type == VNODE_DIRECTORY;
     int error;
 
-    if (!is_directory && (rename->from.trailing_slash || rename->to.trailing_slash))
-        return -ENOTDIR;
     if (moved == rename->from_child)
         return -EINVAL;
     if (replaced != NULL && replaced == rename->to_child)
@@ -163,6 +161,9 @@ static int rename_between(struct rename *rename)
     }
     lock_directories(rename);
     error = lookup_both(rename);
+    if (error == 0 && rename->moved->type != VNODE_DIRECTORY &&
+        (rename->from.trailing_slash || rename->to.trailing_slash))
+        error = -ENOTDIR;
     if (error == 0 && rename->moved != rename->replaced) {
         error = check_rename(rename);
         if (error == 0)

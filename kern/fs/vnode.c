@@ -518,14 +518,10 @@ int vnode_get_object(struct vnode *vnode, struct object **object)
     return error;
 }
 
-/* fill_lock: a pager that reads now, may be what was there before, finishes first. */
 void vnode_drop_pages(struct vnode *vnode, off_t offset)
 {
     struct object *object = __atomic_load_n(&vnode->object, __ATOMIC_ACQUIRE);
 
-    if (object == NULL)
-        return;
-    mutex_lock(&object->fill_lock);
-    object_drop_pages(object, (size_t)offset / PAGE_SIZE);
-    mutex_unlock(&object->fill_lock);
+    if (object != NULL)
+        object_drop_pages(object, (size_t)offset / PAGE_SIZE);
 }

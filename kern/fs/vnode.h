@@ -159,7 +159,7 @@ int vnode_parent(struct vnode *dir, struct vnode **parent) must_check;
 /* Change attributes; takes vnode->lock. */
 int vnode_setattr(struct vnode *vnode, const struct vnode_attributes *attributes) must_check;
 
-/* Forget the cached pages of a file from `offset` on. vnode->lock is not held. */
+/* Forget the cached pages of a file from `offset` on, after it was changed there. */
 void vnode_drop_pages(struct vnode *vnode, off_t offset);
 
 /* Read into kernel memory; takes vnode->lock. Returns the count (short at the end) or an errno. */
