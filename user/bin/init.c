@@ -155,11 +155,11 @@ int main(int argc, char **argv)
     if (argc == 3 && strcmp(argv[1], "-c") == 0)
         finish(supervise_shell(argv[2], &mask));
 
+    if (!isatty(STDIN_FILENO))
+        finish(supervise_shell(NULL, &mask));
     greet();
     for (;;) {
         int status = supervise_shell(NULL, &mask);
-        if (!isatty(STDIN_FILENO))
-            finish(status);
         if (status != 0) {
             printf("The shell ended with status %d.\n", status);
             fflush(stdout);

@@ -457,6 +457,10 @@ int puts(const char *string)
 int fputc(int c, FILE *stream)
 {
     unsigned char byte = (unsigned char)c;
+    if (stream->is_writing && stream->mode == _IOFBF && stream->end < stream->size) {
+        stream->buffer[stream->end++] = byte; /* by far the commonest case */
+        return byte;
+    }
     return stream_put(stream, &byte, 1) && stream_settle(stream) ? byte : EOF;
 }
 
