@@ -233,6 +233,8 @@ int namei_last(struct namei *namei, bool follow, struct vnode **found)
             error = walk(namei, rest);
         if (error != 0)
             namei->name = NULL;
+        else if (namei->for_create && (namei->trailing_slash || namei->kind != NAME_NORMAL))
+            error = -EISDIR;
         else
             error = lookup_component(namei, found);
     }

@@ -256,6 +256,7 @@ static int find_or_create(struct namei *namei, uint32_t flags, mode_t mode, stru
     *is_new = false;
     if ((flags & O_CREAT) == 0)
         return namei_last(namei, follow, found);
+    namei->for_create = true;
     mode = S_IFREG | fs_context_apply_umask(mode & 07777);
     do {
         if (namei->kind != NAME_NORMAL)
@@ -269,7 +270,7 @@ static int find_or_create(struct namei *namei, uint32_t flags, mode_t mode, stru
         }
         if (error != -ENOENT || namei->name == NULL)
             return error;
-        error = namei->trailing_slash ? -EISDIR : create_last(namei, mode, 0, found);
+        error = create_last(namei, mode, 0, found);
         *is_new = error == 0;
     } while (error == -EEXIST && (flags & O_EXCL) == 0);
     return error;

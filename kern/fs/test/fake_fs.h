@@ -30,6 +30,7 @@ uint32_t fake_random(uint32_t limit);
 /* The host's operations in a directory of its own: results and errors as the kernel's. */
 void host_begin(void);
 void host_end(void);
+bool host_leaves(const char *path); /* whether it has a ".." that leads out of there */
 int host_open(const char *path, uint32_t flags, mode_t mode);
 void host_close(int descriptor);
 ssize_t host_read(int descriptor, void *buffer, size_t size, off_t offset);

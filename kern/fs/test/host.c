@@ -75,6 +75,23 @@ int host_truncate(const char *path, off_t size)
     return value;
 }
 
+/* Whether a path has a ".." that leads out of the directory. */
+bool host_leaves(const char *path)
+{
+    const char *dots = path;
+    struct stat top, stat;
+    char before[512];
+
+    fstat(root, &top);
+    while ((dots = strstr(dots, "..")) != NULL) {
+        snprintf(before, sizeof before, "%.*s.", (int)(dots - path), path);
+        if (fstatat(root, before, &stat, 0) == 0 && stat.st_ino == top.st_ino)
+            return true;
+        dots += 2;
+    }
+    return false;
+}
+
 int host_mkdir(const char *path, mode_t mode)
 {
     return result(mkdirat(root, path, mode));
