@@ -1,0 +1,61 @@
+"""`make run` and `make qemu`: an image that lasts, on whatever machine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from grader import image as images
+from grader.console import prepare_image
+from grader.tests.support import BUILD, HANG, IMAGE, both_machines
+
+
+@pytest.fixture
+def build(tmp_path: Path, machine: str) -> Path:
+    """A build folder of its own, so that the user's lasting image is left alone."""
+    (tmp_path / machine).mkdir()
+    (tmp_path / machine / "duet").symlink_to(BUILD / machine / "duet")
+    return tmp_path
+
+
+def type_at(machine: str, build: Path, text: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "grader.console", machine]
+    return subprocess.run(
+        [*command, "--build", str(build), "--image", str(IMAGE)],
+        input=text if machine == "vkernel" else text.replace("\x04", "\x10E"),
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+        errors="replace",
+        timeout=2 * HANG,
+    )
+
+
+@both_machines
+def test_what_was_made_is_there_the_next_time(machine: str, build: Path) -> None:
+    type_at(machine, build, "echo kept > /root/note\npoweroff\n")
+    assert images.check(build / machine / "root.img") == []
+    assert "kept\n" in type_at(machine, build, "cat /root/note\npoweroff\n").stdout
+
+
+def test_rebuilt_programs_go_into_an_old_image(tmp_path: Path) -> None:
+    """The copy keeps what the user made, and gets what is newer than it."""
+    programs = tmp_path / "root" / "bin"
+    programs.mkdir(parents=True)
+    (programs / "tool").write_text("old\n")
+    pristine, lasting = tmp_path / "root.img", tmp_path / "lasting.img"
+    images.copy(IMAGE, pristine)
+    images.put(pristine, programs / "tool", "/bin/tool")
+    prepare_image(pristine, lasting)
+    images.put_text(lasting, "kept\n", "/root/note", tmp_path)
+    (programs / "tool").write_text("new\n")
+    later = lasting.stat().st_mtime + 5
+    for path in (programs / "tool", pristine):
+        os.utime(path, (later, later))
+    prepare_image(pristine, lasting)
+    assert images.read(lasting, "/bin/tool") == "new\n"
+    assert images.read(lasting, "/root/note") == "kept\n"
+    assert images.check(lasting) == []
