@@ -152,6 +152,16 @@ void vmspace_frame_copy(struct trapframe *to, struct trapframe *from)
     saved_state(to)->home = 0;
 }
 
+void vmspace_frame_sync(struct trapframe *frame)
+{
+    struct vmspace *vmspace = lock_home(frame);
+
+    if (vmspace != NULL) {
+        run_release_frame(vmspace->stub);
+        host_unlock(&vmspace->lock);
+    }
+}
+
 void vmspace_frame_forget(struct trapframe *frame)
 {
     struct vmspace *vmspace = lock_home(frame);
@@ -292,7 +302,7 @@ static enum verdict judge(struct vmspace *vmspace, struct trapframe *frame,
         frame->trap_number = VMSPACE_SYSCALL;
         return VERDICT_RETURN;
     case SIGSEGV:
-        if (host->trap_number == TRAP_PAGE_FAULT_VECTOR)
+        if (host->trap_number == TRAP_PAGE_FAULT_VECTOR && host->code != SI_KERNEL)
             return take_page_fault(vmspace, frame, vframe, host);
         return report_trap(frame, vframe, SIGSEGV, SI_KERNEL, 0);
     case SIGILL:

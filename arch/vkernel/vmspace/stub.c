@@ -376,6 +376,8 @@ void vmspace_stop(void)
 {
     long pid;
 
+    if (pool.control <= STDERR_FILENO)
+        return; /* nothing was started */
     while (host_call(SYS_recvfrom, pool.control, &pid, sizeof(pid), MSG_DONTWAIT, 0, 0) > 0)
         if (pid > 0 && host_call(SYS_kill, pid, SIGKILL) == 0)
             host_call(SYS_wait4, pid, 0, 0, 0);

@@ -138,6 +138,10 @@ void vmspace_kick(struct vextframe *vframe);
  * there. The program of `from` does not run now; nothing is known of `to`. */
 void vmspace_frame_copy(struct trapframe *to, struct trapframe *from);
 
+/* Store the floating-point state in frame->fpu; the next RUN loads it from there. Its program does
+ * not run now. What the caller writes to frame->fpu meanwhile need not be trustworthy. */
+void vmspace_frame_sync(struct trapframe *frame);
+
 /* The registers in `frame` are to be forgotten: it is about to be freed or filled anew. The
  * frame may be garbage that never ran. */
 void vmspace_frame_forget(struct trapframe *frame);

@@ -13,15 +13,22 @@
 #include "kern/types.h"
 
 struct cpu;
+struct vextframe;
 
+/* (i) immutable after start, (s) only this CPU, (a) atomic */
 struct machine_cpu {
-    struct cpu *self;               /* offset 0 */
-    volatile uint8_t interrupts_on; /* offset 8 */
-    volatile uint32_t pending;      /* offset 12: interrupts that came while disabled */
-    int host_thread;                /* the host's thread number, for tgkill(2) */
-    volatile uint32_t idle;         /* sleeps in machine_idle() on `pending` */
-    void *timer;                    /* timer_t of the host */
-    int host_pid_of_guest;          /* the stub that runs on this CPU, or 0; to be kicked too */
+    struct cpu *self;               /* (i) offset 0 */
+    volatile uint8_t interrupts_on; /* (s) offset 8 */
+    volatile uint32_t pending;      /* (a) offset 12: interrupts that wait, as bits */
+    volatile uint32_t idle;         /* (a) sleeps in machine_idle() on `pending` */
+    int host_thread;                /* (i) the host's thread number, for tgkill(2) */
+    int timer;                      /* (i) the host's timer */
+    nsec_t deadline;                /* (s) when timer_interrupt() is to be called */
+    nsec_t programmed;              /* (s) when the host's timer will go off */
+    volatile bool in_guest;         /* (s) inside user_run(): an interrupt must end it */
+    struct vextframe *vframe;       /* (i) for vmspace_ctl() and vmspace_kick() */
+    void *vmspace;                  /* (s) of the active page table */
+    void *fault_stack;              /* (i) where the host runs the handler of kernel faults */
 };
 
 _Static_assert(offsetof(struct machine_cpu, self) == 0, "used by cpu_self()");
@@ -56,12 +63,17 @@ static inline bool interrupts_are_enabled(void)
     return on != 0;
 }
 
-/* Disable interrupts on this CPU; returns whether they were enabled. */
+/*
+ * Disable interrupts on this CPU; returns whether they were enabled. The two instructions need
+ * not be one: if the thread is moved in between, interrupts were on, here and there.
+ */
 static inline bool interrupts_disable(void)
 {
-    uint8_t on = 0;
+    uint8_t on;
 
-    __asm__ volatile("xchgb %0, %%gs:8" : "+q"(on)::"memory");
+    __asm__ volatile("movb %%gs:8, %0\n\t"
+                     "movb $0, %%gs:8"
+                     : "=&q"(on)::"memory");
     return on != 0;
 }
 

@@ -4,5 +4,5 @@
 #include "kern/types.h"
 
 struct machine_pmap {
-    void *vmspace; /* (i) the id given to vmspace_create(); NULL before */
+    void *vmspace; /* (i) the id given to vmspace_create() */
 };

@@ -1,0 +1,227 @@
+/*
+ * The console on standard input and output, the log, and the results channel.
+ *
+ * Output is written at once, whoever calls. If the reader is slow the CPU waits for it; nothing
+ * is lost but what is written after the reader has gone.
+ *
+ * Input is read by a service thread, a block at a time, and handed to CPU 0 by an interrupt. The
+ * thread reads on only when the tty has taken the block, so that a stream has its own flow
+ * control. The block belongs to whose turn it is:
+ *
+ *      reader: read, taken = 0, is_full = 1, INTERRUPT_CONSOLE  -->  CPU 0: console_input() for
+ *      waits until is_full == 0                                 <--  each byte; is_full = 0
+ *
+ * A terminal is put into raw mode, as the tty of the kernel does all that a terminal does, and is
+ * restored at the end. Only SIGKILL leaves it raw: then `reset` helps.
+ */
+#include "arch/vkernel/vkernel.h"
+#include "arch/vkernel/vmspace/linux.h"
+#include "kern/cpu.h"
+#include "kern/machine.h"
+#include "kern/print.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <unistd.h>
+
+static bool is_terminal;     /* standard input is one */
+static struct termios saved; /* its settings before */
+static volatile uint32_t is_raw;
+
+static int log_fd = -1;     /* -1: nowhere */
+static int results_fd = -1; /* -1: nowhere */
+
+/* Whose turn it is: see above. */
+static struct {
+    volatile uint32_t is_full;
+    bool is_end;          /* the stream has ended after these bytes */
+    size_t length, taken; /* bytes */
+    unsigned char bytes[4096];
+} input;
+
+/* --- Output -------------------------------------------------------------------------------- */
+
+/* Write all of it, waiting where the other side is slow; gives up when it has gone. */
+static void write_all(int fd, const char *data, size_t length)
+{
+    while (length > 0) {
+        long n = host_call(SYS_write, fd, data, length);
+
+        if (n >= 0) {
+            data += n;
+            length -= (size_t)n;
+        } else if (n == -EAGAIN) {
+            struct pollfd poll = {fd, POLLOUT, 0};
+
+            host_call(SYS_poll, &poll, 1, -1);
+        } else if (n != -EINTR) {
+            return;
+        }
+    }
+}
+
+void machine_console_write(const char *text, size_t length)
+{
+    write_all(STDOUT_FILENO, text, length);
+}
+
+/* Lines to a terminal in raw mode need a return as well. */
+static void write_lines(int fd, const char *text, size_t length)
+{
+    const char *end;
+
+    while (is_raw && (end = memchr(text, '\n', length)) != NULL) {
+        write_all(fd, text, (size_t)(end - text));
+        write_all(fd, "\r\n", 2);
+        length -= (size_t)(end + 1 - text);
+        text = end + 1;
+    }
+    write_all(fd, text, length);
+}
+
+void machine_log_write(const char *text, size_t length)
+{
+    if (log_fd >= 0 && log_fd != STDERR_FILENO)
+        write_all(log_fd, text, length);
+    if (log_fd == STDERR_FILENO || is_panicking())
+        write_lines(STDERR_FILENO, text, length);
+}
+
+/* A panic is written to standard error here, wherever the log goes: it need not be repeated. */
+bool machine_log_is_console(void)
+{
+    return log_fd == STDERR_FILENO || is_panicking();
+}
+
+void machine_results_write(const void *data, size_t length)
+{
+    if (results_fd >= 0)
+        write_all(results_fd, data, length);
+}
+
+/* --- The terminal -------------------------------------------------------------------------- */
+
+bool machine_console_is_stream(void)
+{
+    return !is_terminal;
+}
+
+bool machine_console_size(uint16_t *rows, uint16_t *columns)
+{
+    struct winsize size;
+
+    if (host_call(SYS_ioctl, STDIN_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row == 0)
+        return false;
+    *rows = size.ws_row;
+    *columns = size.ws_col;
+    return true;
+}
+
+static void make_raw(void)
+{
+    struct termios raw;
+
+    if (tcgetattr(STDIN_FILENO, &saved) != 0)
+        return;
+    raw = saved;
+    cfmakeraw(&raw);
+    if (tcsetattr(STDIN_FILENO, TCSANOW, &raw) == 0)
+        is_raw = 1;
+}
+
+void console_restore(void)
+{
+    if (__atomic_exchange_n(&is_raw, 0, __ATOMIC_SEQ_CST) != 0)
+        tcsetattr(STDIN_FILENO, TCSANOW, &saved);
+}
+
+/* --- Input --------------------------------------------------------------------------------- */
+
+static void *read_input(void *unused)
+{
+    (void)unused;
+    while (!input.is_end) {
+        ssize_t n = read(STDIN_FILENO, input.bytes, sizeof(input.bytes));
+
+        if (n < 0 && errno == EAGAIN) {
+            struct pollfd wait = {STDIN_FILENO, POLLIN, 0};
+
+            poll(&wait, 1, -1);
+            continue;
+        }
+        if (n < 0 && errno == EINTR)
+            continue;
+        input.length = n > 0 ? (size_t)n : 0;
+        input.taken = 0;
+        input.is_end = n <= 0;
+        __atomic_store_n(&input.is_full, 1, __ATOMIC_RELEASE);
+        interrupt_raise(&cpus[0], INTERRUPT_CONSOLE);
+        while (__atomic_load_n(&input.is_full, __ATOMIC_ACQUIRE))
+            host_futex_wait(&input.is_full, 1, NULL);
+    }
+    return NULL;
+}
+
+void console_interrupt(void)
+{
+    if (!__atomic_load_n(&input.is_full, __ATOMIC_ACQUIRE))
+        return;
+    while (input.taken < input.length) {
+        if (!console_input(input.bytes[input.taken]))
+            return; /* machine_console_resume() will come */
+        input.taken++;
+    }
+    if (input.is_end && !console_input(CONSOLE_EOF))
+        return;
+    __atomic_store_n(&input.is_full, 0, __ATOMIC_RELEASE);
+    host_futex_wake(&input.is_full, 1);
+}
+
+void machine_console_resume(void)
+{
+    interrupt_raise(&cpus[0], INTERRUPT_CONSOLE);
+}
+
+void console_start_input(void)
+{
+    service_thread_start(read_input, NULL);
+}
+
+/* --- Start --------------------------------------------------------------------------------- */
+
+/* Open a channel: `fd:N` is a descriptor that we inherited. */
+static int open_channel(const char *name, int flags)
+{
+    int fd;
+
+    if (strncmp(name, "fd:", 3) == 0) {
+        char *end;
+        long number = strtol(name + 3, &end, 10);
+
+        if (end == name + 3 || *end != '\0' || number < 0 || fcntl((int)number, F_GETFD) < 0)
+            die(2, 0, "%s: no such descriptor", name);
+        return (int)number;
+    }
+    fd = open(name, O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0666);
+    if (fd < 0)
+        die(1, errno, "%s", name);
+    return fd;
+}
+
+void console_init(void)
+{
+    is_terminal = isatty(STDIN_FILENO);
+    if (options.log != NULL)
+        log_fd = open_channel(options.log, O_TRUNC | O_APPEND);
+    else if (options.command == NULL)
+        log_fd = STDERR_FILENO;
+    if (options.results != NULL)
+        results_fd = open_channel(options.results, O_TRUNC);
+    if (is_terminal)
+        make_raw();
+}

@@ -1,0 +1,122 @@
+/*
+ * CPUs: host threads whose GS base points at their struct machine_cpu.
+ *
+ * A CPU's host thread begins on a stack of the host, on which it prepares itself, and leaves it
+ * for a kernel thread's stack for ever. It never ends but with the process.
+ */
+#include "arch/vkernel/vkernel.h"
+#include "arch/vkernel/vmspace/linux.h"
+#include "arch/vkernel/vmspace/vmspace.h"
+#include "kern/abi/errno.h"
+#include "kern/cpu.h"
+#include "kern/machine.h"
+#include "kern/thread.h"
+
+#include <asm/prctl.h>
+#include <pthread.h>
+#include <signal.h>
+
+#define HOST_STACK_SIZE (256 * 1024)
+
+unsigned host_cpu_count;
+
+static struct vextframe vframes[MAX_CPUS];
+
+unsigned machine_cpu_count(void)
+{
+    return options.cpus;
+}
+
+void context_switch(struct context *from, struct context *to)
+{
+    context_switch_registers(from, to);
+}
+
+/* --- Host threads -------------------------------------------------------------------------- */
+
+/* Start a detached thread with all signals blocked. */
+static int start_host_thread(void *(*start)(void *), void *argument)
+{
+    pthread_attr_t attributes;
+    sigset_t all, old;
+    pthread_t thread;
+    int error;
+
+    sigfillset(&all);
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, HOST_STACK_SIZE);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    error = pthread_create(&thread, &attributes, start, argument);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    pthread_attr_destroy(&attributes);
+    return error;
+}
+
+void service_thread_start(void *(*start)(void *), void *argument)
+{
+    int error = start_host_thread(start, argument);
+
+    if (error != 0)
+        die(1, error, "cannot start a thread");
+}
+
+/* --- CPUs ---------------------------------------------------------------------------------- */
+
+/* Make the calling host thread the CPU: cpu_self(), its timer, and interrupts, disabled. */
+static void become_cpu(struct cpu *cpu)
+{
+    struct machine_cpu *machine = &cpu->machine;
+    sigset_t interrupts;
+
+    machine->self = cpu;
+    machine->vframe = &vframes[cpu - cpus];
+    machine->host_thread = (int)host_call(SYS_gettid);
+    host_call(SYS_arch_prctl, ARCH_SET_GS, machine);
+    machine->fault_stack = fault_stack_install();
+    clock_init_machine_cpu(cpu);
+    sigemptyset(&interrupts);
+    sigaddset(&interrupts, SIGUSR1);
+    sigaddset(&interrupts, SIGALRM);
+    pthread_sigmask(SIG_UNBLOCK, &interrupts, NULL);
+}
+
+static void *boot_cpu_main(void *unused)
+{
+    (void)unused;
+    become_cpu(&cpus[0]);
+    kernel_main();
+}
+
+void cpu_start_boot(void)
+{
+    service_thread_start(boot_cpu_main, NULL);
+}
+
+/* On the idle thread's stack. */
+static void enter_idle(void *argument)
+{
+    cpu_main(argument);
+}
+
+static void *other_cpu_main(void *argument)
+{
+    struct cpu *cpu = argument;
+    struct context host; /* never continued */
+
+    become_cpu(cpu);
+    context_init(&cpu->idle->context, cpu->idle->stack, enter_idle, cpu);
+    context_switch(&host, &cpu->idle->context);
+    return NULL;
+}
+
+/* Called early, when no other thread could be switched to: so the host's library may be used, but
+ * with interrupts disabled, since it must not be interrupted and moved. */
+int machine_start_cpu(struct cpu *cpu)
+{
+    bool were_on = interrupts_disable();
+    int error = start_host_thread(other_cpu_main, cpu);
+
+    interrupts_restore(were_on);
+    return error == 0 ? 0 : -EIO;
+}

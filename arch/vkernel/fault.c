@@ -1,0 +1,88 @@
+/*
+ * Faults of the kernel itself: a bad pointer, a stack that overflowed into its guard page, an
+ * illegal instruction. The host's signal is handled on a stack apart, since the kernel's may be
+ * the trouble, and ends in a panic with a backtrace of the code that failed.
+ */
+#include "arch/vkernel/vkernel.h"
+#include "arch/vkernel/vmspace/linux.h"
+#include "kern/cpu.h"
+#include "kern/machine.h"
+#include "kern/print.h"
+#include "kern/thread.h"
+
+#include <asm/prctl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+
+#define FAULT_STACK_SIZE (64 * 1024)
+
+static const char *fault_name(int signal)
+{
+    switch (signal) {
+    case SIGSEGV:
+        return "bad memory access";
+    case SIGBUS:
+        return "bus error (a file behind the memory was cut?)";
+    case SIGFPE:
+        return "arithmetic fault";
+    default:
+        return "illegal instruction";
+    }
+}
+
+/* Whether the address is in the guard page of the current thread's stack. */
+static bool is_stack_overflow(vaddr_t address)
+{
+    const struct thread *thread = cpu_self()->current;
+    vaddr_t stack = thread != NULL ? (vaddr_t)thread->stack : 0;
+
+    return stack != 0 && address < stack && address >= stack - PAGE_SIZE;
+}
+
+static void handle_fault(int signal, siginfo_t *info, void *context)
+{
+    const greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
+    vaddr_t address = (vaddr_t)info->si_addr, gs = 0;
+    vaddr_t pc = (vaddr_t)registers[REG_RIP], fp = (vaddr_t)registers[REG_RBP];
+
+    host_call(SYS_arch_prctl, ARCH_GET_GS, &gs);
+    if (gs == 0) /* a service thread: not the kernel's business */
+        die(125, 0, "internal error: %s at %#lx, address %#lx", fault_name(signal), pc, address);
+    interrupts_disable();
+    if (signal == SIGSEGV && is_stack_overflow(address))
+        panic_at(pc, fp, "kernel stack overflow, address %#lx", address);
+    panic_at(pc, fp, "%s in the kernel, address %#lx", fault_name(signal), address);
+}
+
+void fault_init(void)
+{
+    static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+    struct sigaction action = {
+        .sa_sigaction = handle_fault,
+        .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER,
+    };
+
+    sigemptyset(&action.sa_mask);
+    for (size_t i = 0; i < array_length(signals); i++)
+        sigaction(signals[i], &action, NULL);
+}
+
+void *fault_stack_install(void)
+{
+    stack_t stack = {.ss_size = FAULT_STACK_SIZE};
+    sigset_t faults;
+
+    stack.ss_sp = mmap(NULL, FAULT_STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+                       -1, 0);
+    if (stack.ss_sp == MAP_FAILED || sigaltstack(&stack, NULL) != 0)
+        die(1, 0, "no memory for a fault stack");
+    sigemptyset(&faults);
+    sigaddset(&faults, SIGSEGV);
+    sigaddset(&faults, SIGBUS);
+    sigaddset(&faults, SIGFPE);
+    sigaddset(&faults, SIGILL);
+    sigprocmask(SIG_UNBLOCK, &faults, NULL);
+    return stack.ss_sp;
+}

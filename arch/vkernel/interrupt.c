@@ -1,0 +1,128 @@
+/*
+ * Interrupts: host signals to the host thread that is a CPU.
+ *
+ * Whoever wants a CPU's attention sets a bit in its word `pending` and then makes sure that the
+ * CPU looks: it wakes the CPU if that sleeps in machine_idle(), and else sends it SIGUSR1. The
+ * host's timer sends SIGALRM, whose handler sets the bit itself.
+ *
+ *      handler finds interrupts      it
+ *      enabled                       serves `pending` at once, on the stack of the kernel thread
+ *                                    that it interrupted, and may switch to another thread
+ *      disabled, in user_run()       makes the guest program stop: user_run() returns
+ *      disabled                      does nothing: interrupts_enable() looks at `pending`
+ *
+ * A kernel thread that was switched away inside the handler may continue on another CPU. What
+ * the host's sigreturn then restores is right there, too: all CPUs have the same signal mask, and
+ * FS and GS bases are not in a signal frame. Only the alternate stack is, and is set right.
+ */
+#include "arch/vkernel/vkernel.h"
+#include "arch/vkernel/vmspace/linux.h"
+#include "arch/vkernel/vmspace/vmspace.h"
+#include "kern/cpu.h"
+#include "kern/machine.h"
+
+#include <signal.h>
+#include <ucontext.h>
+
+static struct machine_cpu *this_machine_cpu(void)
+{
+    return &cpu_self()->machine;
+}
+
+static void serve(uint32_t bits)
+{
+    if (bits & INTERRUPT_KICK)
+        kick_interrupt();
+    if ((bits & INTERRUPT_TIMER) && clock_timer_expired())
+        timer_interrupt();
+    if (bits & INTERRUPT_DISK)
+        disk_interrupt();
+    if (bits & INTERRUPT_CONSOLE)
+        console_interrupt();
+    if (bits & INTERRUPT_SHUTDOWN)
+        shutdown_request();
+}
+
+/* Serve what is pending and let another thread run if it should. Interrupts are disabled before
+ * and after; the code that this interrupts had them enabled. */
+static void serve_pending(void)
+{
+    uint32_t bits;
+
+    while ((bits = __atomic_exchange_n(&this_machine_cpu()->pending, 0, __ATOMIC_SEQ_CST)) != 0) {
+        serve(bits);
+        interrupt_return();
+    }
+}
+
+void machine_replay_interrupts(void)
+{
+    do {
+        interrupts_disable();
+        serve_pending();
+        this_machine_cpu()->interrupts_on = 1;
+    } while (this_machine_cpu()->pending != 0);
+}
+
+static void handle_signal(int signal, siginfo_t *info, void *context)
+{
+    struct machine_cpu *machine = this_machine_cpu();
+    stack_t *stack = &((ucontext_t *)context)->uc_stack;
+
+    (void)info;
+    if (signal == SIGALRM)
+        __atomic_or_fetch(&machine->pending, INTERRUPT_TIMER, __ATOMIC_SEQ_CST);
+    if (!machine->interrupts_on) {
+        if (machine->in_guest)
+            vmspace_kick(machine->vframe);
+        return;
+    }
+    interrupts_disable();
+    serve_pending();
+    stack->ss_sp = this_machine_cpu()->fault_stack;
+    interrupts_enable();
+}
+
+void interrupt_raise(struct cpu *cpu, uint32_t bits)
+{
+    struct machine_cpu *machine = &cpu->machine;
+    uint32_t old = __atomic_fetch_or(&machine->pending, bits, __ATOMIC_SEQ_CST);
+
+    if ((old & bits) == bits)
+        return; /* whoever set them sees to it */
+    if (machine->idle)
+        host_futex_wake(&machine->pending, 1);
+    else
+        host_call(SYS_tgkill, host_call(SYS_getpid), machine->host_thread, SIGUSR1);
+}
+
+void machine_kick(struct cpu *cpu)
+{
+    interrupt_raise(cpu, INTERRUPT_KICK);
+}
+
+/* A signal that comes after `pending` was looked at changes it, and the host's futex(2) does not
+ * sleep on a word that has changed. */
+void machine_idle(void)
+{
+    struct machine_cpu *machine = this_machine_cpu();
+
+    __atomic_store_n(&machine->idle, 1, __ATOMIC_SEQ_CST);
+    while (__atomic_load_n(&machine->pending, __ATOMIC_SEQ_CST) == 0)
+        host_futex_wait(&machine->pending, 0, NULL);
+    __atomic_store_n(&machine->idle, 0, __ATOMIC_SEQ_CST); /* before `pending` is looked at again */
+    interrupts_enable();
+    interrupts_disable();
+}
+
+void interrupt_init(void)
+{
+    struct sigaction action = {
+        .sa_sigaction = handle_signal,
+        .sa_flags = SA_SIGINFO | SA_RESTART | SA_NODEFER,
+    };
+
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGUSR1, &action, NULL);
+    sigaction(SIGALRM, &action, NULL);
+}

@@ -1,0 +1,182 @@
+/*
+ * The vkernel: the kernel as an ordinary process of the host.
+ *
+ *      memory      a memfd, mapped at DIRECT_MAP_BASE                    memory.c
+ *      CPUs        host threads; kernel threads switch stacks on them    cpu.c
+ *      interrupts  signals to those threads                              interrupt.c
+ *      timer       a host timer each                                     clock.c
+ *      user mode   vmspaces: host processes                              trap.c, vmspace/
+ *      disks       files, each with a worker thread                      disk.c
+ *      console     standard input and output, a reader thread            console.c
+ *
+ * The main thread becomes the service thread: it waits for children that die (stubs) and for
+ * the signals by which the host's users ask us to end. It outlives everything, which matters:
+ * the stubs are its children, and the host kills them when it goes.
+ */
+#include "arch/vkernel/vkernel.h"
+#include "arch/vkernel/vmspace/linux.h"
+#include "arch/vkernel/vmspace/vmspace.h"
+#include "kern/cpu.h"
+#include "kern/machine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+void die(int status, int error, const char *format, ...)
+{
+    va_list arguments;
+
+    console_restore();
+    fputs("duet: ", stderr);
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    if (error != 0)
+        fprintf(stderr, ": %s", strerror(error));
+    fputc('\n', stderr);
+    vmspace_stop();
+    _exit(status);
+}
+
+void machine_power_off(int status)
+{
+    interrupts_disable();
+    console_restore();
+    vmspace_stop();
+    for (;;)
+        host_call(SYS_exit_group, status);
+}
+
+const char *machine_command_line(void)
+{
+    return options.words;
+}
+
+void machine_start_devices(void)
+{
+    disk_start_all();
+    console_start_input();
+}
+
+void machine_random(void *buffer, size_t length)
+{
+    for (size_t done = 0; done < length;) {
+        long n = host_call(SYS_getrandom, (char *)buffer + done, length - done, 0);
+
+        if (n > 0)
+            done += (size_t)n;
+    }
+}
+
+/* --- Service ------------------------------------------------------------------------------- */
+
+static void reap_children(void)
+{
+    siginfo_t info;
+
+    for (;;) {
+        info.si_pid = 0;
+        if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG) != 0 || info.si_pid == 0)
+            return;
+        vmspace_child_died(info.si_pid);
+    }
+}
+
+/* The host's users want us to end: cleanly the first time. */
+static void serve_signals(const sigset_t *signals) noreturn_fn;
+static void serve_signals(const sigset_t *signals)
+{
+    bool is_asked = false;
+
+    for (;;) {
+        int signal = sigwaitinfo(signals, NULL);
+
+        if (signal == SIGCHLD) {
+            reap_children();
+        } else if (signal == SIGQUIT || (signal > 0 && is_asked)) {
+            console_restore();
+            vmspace_stop();
+            _exit(128 + signal);
+        } else if (signal > 0) {
+            is_asked = true;
+            interrupt_raise(&cpus[0], INTERRUPT_SHUTDOWN);
+        }
+    }
+}
+
+/* --- Start --------------------------------------------------------------------------------- */
+
+/* Descriptors 0, 1 and 2 are open, whatever we were started with. */
+static void open_standard_descriptors(void)
+{
+    int fd;
+
+    do {
+        fd = open("/dev/null", O_RDWR);
+    } while (fd >= 0 && fd <= 2);
+    if (fd > 2)
+        close(fd);
+}
+
+static void start_vmspaces(void)
+{
+    struct vmspace_config config = {
+        .memory_fd = memory_fd,
+        .memory = (void *)DIRECT_MAP_BASE,
+        .memory_size = options.memory,
+        .may_spin = options.cpus < host_cpu_count,
+    };
+    int error = vmspace_start(&config);
+
+    if (error == -ENOSYS)
+        die(1, 0, "this host does not allow seccomp filters, which vmspaces need");
+    if (error != 0)
+        die(1, -error, "cannot start the first host process for user programs");
+}
+
+static void count_host_cpus(void)
+{
+    cpu_set_t set;
+
+    host_cpu_count = 1;
+    if (sched_getaffinity(0, sizeof(set), &set) == 0)
+        host_cpu_count = (unsigned)CPU_COUNT(&set);
+}
+
+int main(int argc, char **argv)
+{
+    sigset_t signals;
+
+    open_standard_descriptors();
+    options_parse(argc, argv);
+    count_host_cpus();
+    clock_init();
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGQUIT);
+    sigaddset(&signals, SIGHUP);
+    sigaddset(&signals, SIGCHLD);
+    sigaddset(&signals, SIGUSR1);
+    sigaddset(&signals, SIGALRM);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    disk_open_all();
+    memory_init();
+    start_vmspaces();
+    console_init();
+    interrupt_init();
+    fault_init();
+    (void)fault_stack_install();
+    cpu_start_boot();
+    sigdelset(&signals, SIGUSR1);
+    sigdelset(&signals, SIGALRM);
+    serve_signals(&signals);
+}

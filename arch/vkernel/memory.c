@@ -1,0 +1,54 @@
+/*
+ * Physical memory: a memfd, mapped once at DIRECT_MAP_BASE, which the vmspaces map page by page.
+ * The kernel's own code and data are the process's, so all of it is free but page 0. Kernel
+ * stacks are the host's memory, with a guard page below.
+ */
+#include "arch/vkernel/vkernel.h"
+#include "arch/vkernel/vmspace/linux.h"
+#include "kern/machine.h"
+#include <machine/param.h>
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+int memory_fd;
+
+void memory_init(void)
+{
+    memory_fd = memfd_create("duet-memory", MFD_CLOEXEC);
+    if (memory_fd < 0 || ftruncate(memory_fd, (off_t)options.memory) != 0)
+        die(1, errno, "cannot make %zu MiB of memory", options.memory >> 20);
+    if (mmap((void *)DIRECT_MAP_BASE, options.memory, PROT_READ | PROT_WRITE,
+             MAP_SHARED | MAP_FIXED_NOREPLACE, memory_fd, 0) != (void *)DIRECT_MAP_BASE)
+        die(1, errno, "cannot map %zu MiB of memory at %#lx", options.memory >> 20,
+            DIRECT_MAP_BASE);
+}
+
+size_t machine_memory(struct memory_range *ranges, size_t max)
+{
+    if (max == 0)
+        return 0;
+    ranges[0] = (struct memory_range){PAGE_SIZE, options.memory};
+    return 1;
+}
+
+void *machine_stack_create(void)
+{
+    size_t size = KERNEL_STACK_SIZE + PAGE_SIZE;
+    long base = host_call(SYS_mmap, 0, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (base < 0)
+        return NULL;
+    if (host_call(SYS_mprotect, base + (long)PAGE_SIZE, KERNEL_STACK_SIZE,
+                  PROT_READ | PROT_WRITE) != 0) {
+        host_call(SYS_munmap, base, size);
+        return NULL;
+    }
+    return (char *)base + PAGE_SIZE;
+}
+
+void machine_stack_destroy(void *stack)
+{
+    host_call(SYS_munmap, (char *)stack - PAGE_SIZE, KERNEL_STACK_SIZE + PAGE_SIZE);
+}

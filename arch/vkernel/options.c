@@ -1,0 +1,167 @@
+/*
+ * The command line of the vkernel, in the spirit of DragonFly BSD's vkernel(7).
+ */
+#include "arch/vkernel/vkernel.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <machine/param.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+#define MEMORY_MIN     (8UL << 20)
+#define MEMORY_DEFAULT (128UL << 20)
+
+struct options options = {.memory = MEMORY_DEFAULT, .cpus = 1};
+
+static const char usage[] =
+    "Usage: duet [OPTION]... [KERNEL-WORD]...\n"
+    "Run the Duet kernel as a process, with a console on standard input and output.\n"
+    "\n"
+    "  -m SIZE          memory: bytes, or with K, M or G (default 128M, at least 8M)\n"
+    "  -n CPUS          virtual CPUs, 1 to 16 (default 1)\n"
+    "  -r IMAGE         a disk: the file is read and written\n"
+    "  -R IMAGE         a disk: the file is read; what is written is lost at the end\n"
+    "  -c COMMAND       run this shell command instead of a shell, and end with its status\n"
+    "  --log FILE       where kernel messages go (default: standard error; with -c nowhere)\n"
+    "  --results FILE   where the results channel goes; fd:N is a descriptor\n"
+    "  --vmspace=MEANS  how user programs are run: seccomp\n"
+    "  --help           show this\n"
+    "  --version        show the version\n"
+    "\n"
+    "Up to 8 disks, in the order given; disk0 has the root file system. Kernel words are\n"
+    "described in kern/cmdline.h, e.g. init=/bin/sh.\n"
+    "\n"
+    "The exit status is that of `poweroff` in the guest, or of COMMAND (128 + N if signal N\n"
+    "killed it); 125 when the kernel panicked, 2 for bad usage, 1 when the host refuses\n"
+    "something. SIGTERM asks for a clean shutdown; a second one, or SIGQUIT, ends at once.\n";
+
+static void bad_usage(const char *what, const char *argument) noreturn_fn;
+static void bad_usage(const char *what, const char *argument)
+{
+    die(2, 0, "%s: %s (try --help)", argument, what);
+}
+
+static size_t parse_size(const char *text)
+{
+    unsigned long long size;
+    char *end;
+    unsigned shift = 0;
+    struct sysinfo host;
+
+    errno = 0;
+    size = strtoull(text, &end, 10);
+    switch (*end) {
+    case 'G':
+    case 'g':
+        shift = 30;
+        break;
+    case 'M':
+    case 'm':
+        shift = 20;
+        break;
+    case 'K':
+    case 'k':
+        shift = 10;
+        break;
+    }
+    if (end == text || errno != 0 || text[0] == '-' || end[shift != 0] != '\0')
+        bad_usage("not a memory size such as 128M", text);
+    if (size > (SIZE_MAX >> shift) || (sysinfo(&host) == 0 && (size << shift) / host.mem_unit >
+                                                                  host.totalram + host.totalswap))
+        bad_usage("more memory than this computer has", text);
+    size <<= shift;
+    if (size < MEMORY_MIN)
+        bad_usage("too little memory: at least 8M is needed", text);
+    return size / PAGE_SIZE * PAGE_SIZE;
+}
+
+static unsigned parse_cpus(const char *text)
+{
+    char *end;
+    long number = strtol(text, &end, 10);
+
+    if (end == text || *end != '\0' || number < 1 || number > MAX_CPUS)
+        bad_usage("not a number of CPUs from 1 to 16", text);
+    return (unsigned)number;
+}
+
+static void add_disk(const char *path, bool copy_on_write)
+{
+    if (options.disk_count == DISK_MAX)
+        bad_usage("too many disks: 8 are allowed", path);
+    options.disks[options.disk_count++] = (struct disk_option){path, copy_on_write};
+}
+
+/* The kernel's command line: the remaining words, and the command behind `--`. */
+static void join_words(char **words, int count)
+{
+    size_t size = 8 + (options.command != NULL ? strlen(options.command) : 0);
+
+    for (int i = 0; i < count; i++)
+        size += strlen(words[i]) + 1;
+    options.words = calloc(1, size);
+    if (options.words == NULL)
+        die(1, ENOMEM, "the command line");
+    for (int i = 0; i < count; i++) {
+        if (i > 0)
+            strcat(options.words, " ");
+        strcat(options.words, words[i]);
+    }
+    if (options.command != NULL) {
+        strcat(options.words, " -- ");
+        strcat(options.words, options.command);
+    }
+}
+
+void options_parse(int argc, char **argv)
+{
+    enum { LOG = 256, RESULTS, VMSPACE, HELP, VERSION };
+    static const struct option long_options[] = {
+        {"log", required_argument, NULL, LOG},       {"results", required_argument, NULL, RESULTS},
+        {"vmspace", required_argument, NULL, VMSPACE}, {"help", no_argument, NULL, HELP},
+        {"version", no_argument, NULL, VERSION},     {NULL, 0, NULL, 0},
+    };
+    int option;
+
+    while ((option = getopt_long(argc, argv, "m:n:r:R:c:", long_options, NULL)) != -1) {
+        switch (option) {
+        case 'm':
+            options.memory = parse_size(optarg);
+            break;
+        case 'n':
+            options.cpus = parse_cpus(optarg);
+            break;
+        case 'r':
+        case 'R':
+            add_disk(optarg, option == 'R');
+            break;
+        case 'c':
+            options.command = optarg;
+            break;
+        case LOG:
+            options.log = optarg;
+            break;
+        case RESULTS:
+            options.results = optarg;
+            break;
+        case VMSPACE:
+            if (strcmp(optarg, "seccomp") != 0)
+                bad_usage("--vmspace is one of: seccomp", optarg);
+            break;
+        case HELP:
+            fputs(usage, stdout);
+            exit(0);
+        case VERSION:
+            puts("duet (vkernel) 6.1.0-duet");
+            exit(0);
+        default: /* getopt_long() has said what is wrong */
+            fputs("Try `duet --help`.\n", stderr);
+            exit(2);
+        }
+    }
+    join_words(argv + optind, argc - optind);
+}

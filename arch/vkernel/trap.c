@@ -1,0 +1,168 @@
+/*
+ * User programs: user_run() is vmspace_ctl(VMSPACE_CTL_RUN), and a page table's TLB is its
+ * vmspace.
+ *
+ * Interrupts are disabled as far as the kernel is concerned while a program runs. A signal that
+ * comes meanwhile finds machine->in_guest set and kicks the vmspace, so that RUN returns; the
+ * interrupt itself is served when the caller enables interrupts. user_run() sets in_guest
+ * first and looks at `pending` then, so that a signal in between is seen by one of the two.
+ *
+ * The library must not be entered twice by one thread: its calls are made with interrupts
+ * disabled (vmspace.h).
+ */
+#include "kern/trap.h"
+#include "arch/vkernel/vkernel.h"
+#include "arch/vkernel/vmspace/vmspace.h"
+#include "arch/x86_64/signal_frame.h"
+#include "kern/abi/errno.h"
+#include "kern/abi/signal.h"
+#include "kern/cpu.h"
+#include "kern/machine.h"
+#include "kern/print.h"
+#include "vm/pmap.h"
+
+#include <string.h>
+
+#define WINDOW      ((void *)USER_MIN)
+#define WINDOW_SIZE (USER_MAX - USER_MIN)
+
+/* --- Running ------------------------------------------------------------------------------- */
+
+static prot_t wanted_access(uint64_t error_code)
+{
+    if (error_code & PAGEFAULT_FETCH)
+        return PROT_EXEC;
+    return (error_code & PAGEFAULT_WRITE) ? PROT_WRITE : PROT_READ;
+}
+
+static struct trap describe(const struct trapframe *frame, const struct vextframe *vframe)
+{
+    switch (frame->trap_number) {
+    case VMSPACE_SYSCALL:
+        return (struct trap){.kind = TRAP_SYSCALL};
+    case VMSPACE_PAGEFAULT:
+        return (struct trap){
+            .kind = TRAP_PAGE_FAULT,
+            .access = wanted_access(frame->error_code),
+            .address = vframe->vx_address,
+        };
+    case VMSPACE_TRAP:
+        return (struct trap){
+            .kind = TRAP_EXCEPTION,
+            .signal = vframe->vx_signal,
+            .code = vframe->vx_code,
+            .address = vframe->vx_address,
+        };
+    case VMSPACE_LOST:
+        return (struct trap){.kind = TRAP_EXCEPTION, .signal = SIGKILL};
+    default:
+        return (struct trap){.kind = TRAP_INTERRUPT};
+    }
+}
+
+struct trap user_run(struct trapframe *frame)
+{
+    struct machine_cpu *machine = &cpu_self()->machine;
+    int error = -EBUSY;
+
+    if (frame->rip >= USER_MAX)
+        return (struct trap){.kind = TRAP_PAGE_FAULT, .access = PROT_EXEC, .address = frame->rip};
+    machine->in_guest = true;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    if (machine->pending == 0)
+        error = vmspace_ctl(machine->vmspace, VMSPACE_CTL_RUN, frame, machine->vframe);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    machine->in_guest = false;
+    if (error == -EBUSY) /* or another CPU runs a thread of the same process: try again */
+        return (struct trap){.kind = TRAP_INTERRUPT};
+    if (error != 0)
+        panic("vmspace_ctl: error %d", -error);
+    return describe(frame, machine->vframe);
+}
+
+/* --- Registers ----------------------------------------------------------------------------- */
+
+void user_frame_init(struct trapframe *frame, uaddr_t entry, uaddr_t stack)
+{
+    user_frame_release(frame);
+    memset(frame, 0, sizeof(*frame));
+    frame->rip = entry;
+    frame->rsp = stack;
+}
+
+void user_frame_copy(struct trapframe *to, struct trapframe *from)
+{
+    bool were_on;
+
+    user_frame_release(to);
+    were_on = interrupts_disable();
+    vmspace_frame_copy(to, from);
+    interrupts_restore(were_on);
+}
+
+void user_frame_save_fpu(struct trapframe *frame)
+{
+    bool were_on = interrupts_disable();
+
+    vmspace_frame_sync(frame);
+    interrupts_restore(were_on);
+}
+
+void user_frame_release(struct trapframe *frame)
+{
+    bool were_on = interrupts_disable();
+
+    vmspace_frame_forget(frame);
+    interrupts_restore(were_on);
+}
+
+/* --- Page tables --------------------------------------------------------------------------- */
+
+/* The page table's address is the vmspace's name. */
+static int create(struct pmap *pmap)
+{
+    int error = vmspace_create(pmap, 0, NULL);
+    void *window;
+
+    if (error != 0)
+        return error;
+    window = vmspace_mmap(pmap, WINDOW, WINDOW_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC,
+                          MAP_SHARED | MAP_FIXED | MAP_VPAGETABLE, memory_fd, 0);
+    assert(window == WINDOW);
+    return vmspace_mcontrol(pmap, WINDOW, WINDOW_SIZE, MADV_SETMAP, (off_t)pmap->root);
+}
+
+int machine_pmap_create(struct pmap *pmap)
+{
+    bool were_on = interrupts_disable();
+    int error = create(pmap);
+
+    interrupts_restore(were_on);
+    pmap->machine.vmspace = pmap;
+    return error == 0 ? 0 : -ENOMEM;
+}
+
+void machine_pmap_destroy(struct pmap *pmap)
+{
+    bool were_on = interrupts_disable();
+    int error = vmspace_destroy(pmap);
+
+    interrupts_restore(were_on);
+    if (error != 0)
+        panic("vmspace_destroy: error %d", -error);
+}
+
+void machine_pmap_activate(struct pmap *pmap)
+{
+    cpu_self()->machine.vmspace = pmap != NULL ? pmap->machine.vmspace : NULL;
+}
+
+void machine_tlb_invalidate(struct pmap *pmap, vaddr_t start, vaddr_t end)
+{
+    bool were_on = interrupts_disable();
+    int error = vmspace_mcontrol(pmap, (void *)start, end - start, MADV_INVAL, 0);
+
+    interrupts_restore(were_on);
+    if (error != 0)
+        panic("vmspace_mcontrol: error %d", -error);
+}

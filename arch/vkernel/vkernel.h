@@ -1,0 +1,87 @@
+/*
+ * What the parts of the vkernel port share. Theory in main.c and interrupt.c.
+ *
+ * Code here runs in one of two worlds. On a CPU thread (anything that the kernel calls) it is a
+ * kernel thread, which the next interrupt may move to another host thread: no C library but
+ * what neither sets errno nor locks; system calls by host_call(). On a service thread (the main
+ * thread, a disk's worker, the console's reader) it is an ordinary program, which touches
+ * nothing of the kernel's but raises interrupts.
+ */
+#pragma once
+
+#include "kern/types.h"
+
+struct cpu;
+
+/* Bits of machine_cpu.pending. */
+#define INTERRUPT_TIMER    (1U << 0)
+#define INTERRUPT_KICK     (1U << 1)
+#define INTERRUPT_DISK     (1U << 2)
+#define INTERRUPT_CONSOLE  (1U << 3)
+#define INTERRUPT_SHUTDOWN (1U << 4)
+
+#define DISK_MAX 8
+
+struct disk_option {
+    const char *path;
+    bool copy_on_write; /* -R: the image is never written */
+};
+
+/* (i) set by main() before any CPU runs */
+struct options {
+    size_t memory;      /* bytes */
+    unsigned cpus;
+    struct disk_option disks[DISK_MAX];
+    unsigned disk_count;
+    const char *command;  /* -c, or NULL */
+    const char *log;      /* --log FILE, or NULL */
+    const char *results;  /* --results, or NULL */
+    char *words;          /* the kernel's command line */
+};
+
+extern struct options options;
+extern unsigned host_cpu_count;
+
+/* options.c: fill `options`; ends the process for --help and for what cannot be understood. */
+void options_parse(int argc, char **argv);
+
+/* A start-up error: print `duet: ...` and what the host says about `error` (0: nothing), and
+ * end with `status`. */
+void die(int status, int error, const char *format, ...) printf_like(3, 4) noreturn_fn;
+
+/* cpu.c: run kernel_main() on CPU 0, a host thread of its own. */
+void cpu_start_boot(void);
+
+/* Start an ordinary host thread that takes no interrupts. */
+void service_thread_start(void *(*start)(void *), void *argument);
+
+/* interrupt.c */
+void interrupt_init(void);
+/* Have the handlers of `bits` run on a CPU, soon. Any context. */
+void interrupt_raise(struct cpu *cpu, uint32_t bits);
+
+/* clock.c */
+void clock_init(void);
+void clock_init_machine_cpu(struct cpu *cpu); /* on its own host thread */
+/* The host's timer of this CPU went off; true when the deadline has come. */
+bool clock_timer_expired(void);
+
+/* console.c */
+void console_init(void);
+void console_start_input(void);
+void console_restore(void);   /* the terminal as it was; any context */
+void console_interrupt(void); /* on CPU 0: pass on what was read */
+
+/* disk.c */
+void disk_open_all(void);  /* errors end the process */
+void disk_start_all(void); /* register them */
+void disk_interrupt(void); /* on CPU 0: complete requests */
+
+/* fault.c: catch the faults of the kernel itself. */
+void fault_init(void);
+/* Give this host thread a stack for that handler. */
+void *fault_stack_install(void);
+
+/* memory.c: the machine's physical memory. */
+void memory_init(void);
+extern int memory_fd;
