@@ -62,6 +62,7 @@ void stub_handler(void);
 void stub_publish(void) __attribute__((noreturn));
 
 void zygote_main(void) __attribute__((noreturn));
+void zygote_start(void);
 
 static struct stub_hello hello;
 static struct sock_filter filter[STUB_FILTER_MAX];
@@ -201,6 +202,9 @@ static long install_filter(void)
 static void become_stub(long slot, long parent) __attribute__((noreturn));
 static void become_stub(long slot, long parent)
 {
+    uint64_t all = ~0UL;
+
+    host_call(SYS_rt_sigprocmask, SIG_SETMASK, &all, 0, 8); /* until the first rt_sigreturn */
     host_call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (host_call(SYS_getppid) != parent) /* it died before we asked to be told */
         leave(0);
