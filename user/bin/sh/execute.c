@@ -358,6 +358,7 @@ int execute_node(const struct node *node, bool is_last)
     }
     trap_run_pending();
     if (trap_take_interrupt() && shell.flow == FLOW_NEXT) {
+        shell_write(STDERR_FILENO, "\n", 1);
         shell.flow = FLOW_ABORT;
         shell.status = 130;
     }

@@ -241,12 +241,10 @@ int job_wait_foreground(struct job *job)
         job->reported = true;
         return status;
     }
-    if (signal == SIGINT && shell.interactive) {
-        shell_write(STDERR_FILENO, "\n", 1);
+    if (signal == SIGINT && shell.interactive)
         trap_interrupt();
-    } else if (signal != 0 && signal != SIGINT && signal != SIGPIPE) {
+    else if (signal != 0 && signal != SIGINT && signal != SIGPIPE)
         shell_print(STDERR_FILENO, "%s\n", strsignal(signal));
-    }
     job_remove(job);
     return status;
 }

@@ -128,6 +128,12 @@ void variable_make_readonly(const char *name)
     variable_make(name)->readonly = true;
 }
 
+static void variable_set_default(const char *name, const char *value)
+{
+    if (variable_get(name) == NULL)
+        variable_set(name, value);
+}
+
 void variable_start(char *const environment[])
 {
     char number[24], directory[4096];
@@ -143,11 +149,10 @@ void variable_start(char *const environment[])
     }
     variable_set("IFS", " \t\n");
     variable_set("OPTIND", "1");
-    variable_set("PS1", geteuid() == 0 ? "# " : "$ ");
-    variable_set("PS2", "> ");
-    variable_set("PS4", "+ ");
-    if (variable_get("PATH") == NULL)
-        variable_set("PATH", "/bin:/usr/bin:/sbin:/usr/sbin");
+    variable_set_default("PS1", geteuid() == 0 ? "# " : "$ ");
+    variable_set_default("PS2", "> ");
+    variable_set_default("PS4", "+ ");
+    variable_set_default("PATH", "/bin:/usr/bin:/sbin:/usr/sbin");
     snprintf(number, sizeof(number), "%d", (int)getppid());
     variable_set("PPID", number);
     if (getcwd(directory, sizeof(directory)) != NULL)
