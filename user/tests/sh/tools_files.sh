@@ -9,9 +9,8 @@ t() {
     echo "\$ $1"
     eval "$1" </dev/null 2>&1
     echo "[$?]"
-    find . | sort | while read -r path; do
-        if [ ! -d "$path" ]; then stat -c '%n %A %h %s %N' "$path"; else stat -c '%n %A %h' "$path"; fi
-    done
+    stat -c '%A %h %N' $(find . | sort)
+    cat $(find . -type f | sort)
     cd ..
 }
 umask 022
@@ -23,11 +22,11 @@ t 'cp -r d e; ls -R e'
 t 'cp a a'
 t 'cp nosuch x'
 t 'cp a b nosuch'
-t 'cp -p a x; ls -l x'
-t 'cp -rp d x; ls -l x x/sub'
+t 'cp -p a x; stat -c '\''%Y %a'\'' x'
+t 'cp -rp d x; stat -c '\''%Y %a'\'' x/f1'
 t 'cp -r d d/sub/new; ls -R d'
 t 'cp a d; cat d/a'
-t 'cp -a d x; ls -l x'
+t 'cp -a d x; stat -c '\''%Y %F'\'' x/f1; stat -c %F x/link'
 t 'cp d/link x; ls -l x | cut -c1'
 t 'mv a x; ls; cat x'
 t 'mv a b e; ls . e'
