@@ -6,5 +6,5 @@ x86_64_cflags     := -mcmodel=kernel -mno-red-zone -mgeneral-regs-only -fno-pic 
                      -fno-asynchronous-unwind-tables
 x86_64_own_cflags := $(FREESTANDING) $(x86_64_cflags)
 x86_64_ldscript   := arch/x86_64/link.ld
-x86_64_ldflags    := -nostdlib -static -no-pie -Wl,-T,$(x86_64_ldscript) -Wl,-z,noexecstack \
+x86_64_ldflags    := -nostdlib -static -Wl,-T,$(x86_64_ldscript) -Wl,-z,noexecstack \
                      -Wl,-z,max-page-size=4096 -Wl,--build-id=none
