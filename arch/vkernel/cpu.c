@@ -4,11 +4,11 @@
  * A CPU's host thread begins on a stack of the host, on which it prepares itself, and leaves it
  * for a kernel thread's stack for ever. It never ends but with the process.
  */
+#include "kern/cpu.h"
 #include "arch/vkernel/vkernel.h"
 #include "arch/vkernel/vmspace/linux.h"
 #include "arch/vkernel/vmspace/vmspace.h"
 #include "kern/abi/errno.h"
-#include "kern/cpu.h"
 #include "kern/machine.h"
 #include "kern/thread.h"
 

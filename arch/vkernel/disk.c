@@ -11,10 +11,10 @@
  * -r opens the file for reading and writing, and locks it against other instances; the kernel's
  * flush is fdatasync(2). -R maps it privately: what the guest writes stays in our memory.
  */
-#include "kern/dev/block.h"
 #include "arch/vkernel/vkernel.h"
 #include "arch/vkernel/vmspace/linux.h"
 #include "kern/cpu.h"
+#include "kern/dev/block.h"
 #include "kern/machine.h"
 #include "kern/print.h"
 
@@ -78,8 +78,8 @@ static int transfer(const struct disk *disk, uint8_t *data, size_t size, off_t o
                     bool is_write)
 {
     while (size > 0) {
-        ssize_t n = is_write ? pwrite(disk->fd, data, size, offset)
-                             : pread(disk->fd, data, size, offset);
+        ssize_t n =
+            is_write ? pwrite(disk->fd, data, size, offset) : pread(disk->fd, data, size, offset);
 
         if (n < 0 && errno == EINTR)
             continue;
@@ -183,8 +183,8 @@ static void open_disk(struct disk *disk, const struct disk_option *option)
         die(1, 0, "%s: in use by another instance (-R would run on a copy)", option->path);
     disk->fd = fd;
     if (option->copy_on_write) {
-        disk->data = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE,
-                          MAP_PRIVATE | MAP_NORESERVE, fd, 0);
+        disk->data =
+            mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, fd, 0);
         if (disk->data == MAP_FAILED)
             die(1, errno, "%s: cannot map the image", option->path);
         close(fd);

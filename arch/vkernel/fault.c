@@ -74,8 +74,8 @@ void *fault_stack_install(void)
     stack_t stack = {.ss_size = FAULT_STACK_SIZE};
     sigset_t faults;
 
-    stack.ss_sp = mmap(NULL, FAULT_STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-                       -1, 0);
+    stack.ss_sp =
+        mmap(NULL, FAULT_STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (stack.ss_sp == MAP_FAILED || sigaltstack(&stack, NULL) != 0)
         die(1, 0, "no memory for a fault stack");
     sigemptyset(&faults);

@@ -70,8 +70,8 @@ static size_t parse_size(const char *text)
     }
     if (end == text || errno != 0 || text[0] == '-' || end[shift != 0] != '\0')
         bad_usage("not a memory size such as 128M", text);
-    if (size > (SIZE_MAX >> shift) || (sysinfo(&host) == 0 && (size << shift) / host.mem_unit >
-                                                                  host.totalram + host.totalswap))
+    if (size > (SIZE_MAX >> shift) ||
+        (sysinfo(&host) == 0 && (size << shift) / host.mem_unit > host.totalram + host.totalswap))
         bad_usage("more memory than this computer has", text);
     size <<= shift;
     if (size < MEMORY_MIN)
@@ -121,9 +121,12 @@ void options_parse(int argc, char **argv)
 {
     enum { LOG = 256, RESULTS, VMSPACE, HELP, VERSION };
     static const struct option long_options[] = {
-        {"log", required_argument, NULL, LOG},       {"results", required_argument, NULL, RESULTS},
-        {"vmspace", required_argument, NULL, VMSPACE}, {"help", no_argument, NULL, HELP},
-        {"version", no_argument, NULL, VERSION},     {NULL, 0, NULL, 0},
+        {"log", required_argument, NULL, LOG},
+        {"results", required_argument, NULL, RESULTS},
+        {"vmspace", required_argument, NULL, VMSPACE},
+        {"help", no_argument, NULL, HELP},
+        {"version", no_argument, NULL, VERSION},
+        {NULL, 0, NULL, 0},
     };
     int option;
 

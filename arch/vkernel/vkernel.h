@@ -29,14 +29,14 @@ struct disk_option {
 
 /* (i) set by main() before any CPU runs */
 struct options {
-    size_t memory;      /* bytes */
+    size_t memory; /* bytes */
     unsigned cpus;
     struct disk_option disks[DISK_MAX];
     unsigned disk_count;
-    const char *command;  /* -c, or NULL */
-    const char *log;      /* --log FILE, or NULL */
-    const char *results;  /* --results, or NULL */
-    char *words;          /* the kernel's command line */
+    const char *command; /* -c, or NULL */
+    const char *log;     /* --log FILE, or NULL */
+    const char *results; /* --results, or NULL */
+    char *words;         /* the kernel's command line */
 };
 
 extern struct options options;
