@@ -105,6 +105,7 @@ struct ext2_fs {
     struct mutex lock;
     struct ext2_superblock super; /* (l) the counts; the layout is (i) */
     struct ext2_group *groups;    /* (l) the counts; the layout is (i) */
+    uint32_t next_generation;     /* (a) */
     struct list orphans;          /* (l) unlinked and still in use, by orphan_link */
     unsigned errors_reported;     /* (a) */
     struct spinlock gate_lock;
@@ -118,8 +119,9 @@ struct ext2_inode {
     struct vnode *vnode;
     struct ext2_disk_inode disk;
     struct list_node orphan_link;
-    block_t goal;      /* where to allocate next; 0: no idea */
-    off_t next_offset; /* where a sequential reader goes on */
+    uint32_t parent_generation; /* of a removed directory's parent */
+    block_t goal;               /* where to allocate next; 0: no idea */
+    off_t next_offset;          /* where a sequential reader goes on */
 };
 
 static inline struct ext2_fs *ext2_fs_of(const struct vnode *vnode)

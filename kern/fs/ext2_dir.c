@@ -193,6 +193,8 @@ int ext2_readdir(struct vnode *dir, off_t *offset, vnode_entry_fn *entry, void *
     struct buffer *buffer;
     int result = 0;
 
+    if (ext2_inode_of(dir)->disk.links_count == 0)
+        return -ENOENT;
     while (result == 0 && *offset >= 0 && (uint64_t)*offset / fs->block_size < dir_blocks(dir)) {
         result = dir_block_get(dir, (uint64_t)*offset / fs->block_size, &buffer);
         if (result != 0)

@@ -198,7 +198,7 @@ static dev_t device_get(const struct ext2_disk_inode *disk)
 
 /* Fill in a new inode: whose it is, what it is, when. */
 static void init_disk_inode(struct ext2_inode *inode, const struct ext2_disk_inode *dir,
-                            mode_t mode, dev_t device)
+                            mode_t mode, dev_t device, uint32_t generation)
 {
     const struct process *process = process_self();
     uid_t uid = process != NULL ? process->euid : 0;
@@ -216,6 +216,7 @@ static void init_disk_inode(struct ext2_inode *inode, const struct ext2_disk_ino
     disk->uid_high = (uint16_t)(uid >> 16);
     disk->gid = (uint16_t)gid;
     disk->gid_high = (uint16_t)(gid >> 16);
+    disk->generation = generation;
     disk->extra_size = EXT2_EXTRA_SIZE;
     ext2_inode_touch(inode, EXT2_ATIME | EXT2_MTIME | EXT2_CTIME);
     disk->creation_time = disk->mtime;
@@ -252,7 +253,8 @@ int ext2_inode_create(struct vnode *dir, mode_t mode, dev_t device, struct vnode
         return -ENOMEM;
     error = ext2_allocate_inode(fs, dir->number, S_ISDIR(mode), &number);
     if (error == 0) {
-        init_disk_inode(inode, &ext2_inode_of(dir)->disk, mode, device);
+        init_disk_inode(inode, &ext2_inode_of(dir)->disk, mode, device,
+                        __atomic_fetch_add(&fs->next_generation, 1, __ATOMIC_RELAXED));
         error = write_fresh(fs, number, &inode->disk);
         if (error == 0)
             error = ext2_get(fs, number, created);

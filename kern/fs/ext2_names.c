@@ -27,15 +27,34 @@ static int ext2_lookup(struct vnode *dir, const char *name, size_t length, struc
     return error != 0 ? error : ext2_get(ext2_fs_of(dir), slot.number, found);
 }
 
+/*
+ * The parent of a removed directory: still there for someone who works in it, unless its number
+ * stands for another file by now.
+ */
+static int removed_parent(struct vnode *dir, ino_t number, struct vnode **found)
+{
+    struct vnode *vnode = vnode_find(dir->mount, number);
+
+    if (vnode == NULL)
+        return -ENOENT;
+    if (ext2_inode_of(vnode)->disk.generation != ext2_inode_of(dir)->parent_generation) {
+        vnode_release(vnode);
+        return -ENOENT;
+    }
+    *found = vnode;
+    return 0;
+}
+
 static int ext2_parent(struct vnode *dir, struct vnode **found)
 {
-    int error;
+    struct ext2_slot slot;
+    int error = ext2_dir_find(dir, "..", 2, &slot);
 
-    if (is_removed(dir))
-        return -ENOENT;
-    error = ext2_lookup(dir, "..", 2, found);
     if (error == -ENOENT)
         return ext2_corrupt(ext2_fs_of(dir), "no .. in directory", dir->number);
+    if (error == 0)
+        error = is_removed(dir) ? removed_parent(dir, slot.number, found)
+                                : ext2_get(ext2_fs_of(dir), slot.number, found);
     if (error == 0 && (*found)->type != VNODE_DIRECTORY) {
         vnode_release(*found);
         error = ext2_corrupt(ext2_fs_of(dir), "parent of directory", dir->number);
@@ -76,6 +95,14 @@ static void drop_parent_link(struct vnode *dir)
     if (inode->disk.links_count > 2)
         inode->disk.links_count--;
     ext2_inode_store(inode);
+}
+
+/* A directory, which is empty, is no longer in `parent`. */
+static void remove_directory(struct vnode *parent, struct vnode *dir)
+{
+    drop_parent_link(parent);
+    ext2_inode_of(dir)->parent_generation = ext2_inode_of(parent)->disk.generation;
+    ext2_inode_orphan(ext2_inode_of(dir));
 }
 
 /* --- Creating --------------------------------------------------------------------------------- */
@@ -193,10 +220,8 @@ static int ext2_rmdir(struct vnode *dir, const char *name, size_t length, struct
     if (error != 0)
         return error;
     error = remove_name(dir, name, length);
-    if (error == 0) {
-        drop_parent_link(dir);
-        ext2_inode_orphan(ext2_inode_of(target));
-    }
+    if (error == 0)
+        remove_directory(dir, target);
     ext2_end(fs);
     return error;
 }
@@ -217,12 +242,10 @@ static int rename_enter(struct vnode *to_dir, const char *to, size_t to_length, 
         error = ext2_dir_replace(to_dir, &slot, moved->number, moved->type);
     if (error != 0)
         return error;
-    if (replaced->type == VNODE_DIRECTORY) {
-        drop_parent_link(to_dir);
-        ext2_inode_orphan(ext2_inode_of(replaced));
-    } else {
+    if (replaced->type == VNODE_DIRECTORY)
+        remove_directory(to_dir, replaced);
+    else
         drop_link(replaced);
-    }
     return 0;
 }
 

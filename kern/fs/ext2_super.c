@@ -384,6 +384,7 @@ static int ext2_mount(struct mount *mount)
     fs->mount = mount;
     fs->device = mount->device;
     fs->is_frozen = true;
+    fs->next_generation = (uint32_t)(clock_realtime() / NSEC_PER_MSEC);
     mutex_init(&fs->lock, "ext2", LOCK_FS);
     list_init(&fs->orphans);
     spin_init(&fs->gate_lock, "ext2 gate", LOCK_VNODE_CACHE);

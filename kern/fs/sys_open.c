@@ -120,6 +120,7 @@ int64_t sys_creat(const uint64_t arg[])
 struct entry_buffer {
     char *data;
     size_t size, used;
+    off_t start; /* of the file, before they were read */
     bool is_full;
 };
 
@@ -149,11 +150,8 @@ static int read_entries(struct file *file, struct entry_buffer *buffer)
     struct vnode *dir = file->vnode;
     int error;
 
-    if (dir == NULL || dir->type != VNODE_DIRECTORY || dir->ops->readdir == NULL)
-        return -ENOTDIR;
-    if ((file->flags & O_PATH) != 0)
-        return -EBADF;
     mutex_lock(&file->offset_lock);
+    buffer->start = file->offset;
     mutex_lock(&dir->lock);
     error = dir->ops->readdir(dir, &file->offset, put_entry, buffer);
     mutex_unlock(&dir->lock);
@@ -163,21 +161,39 @@ static int read_entries(struct file *file, struct entry_buffer *buffer)
     return error == 0 && buffer->is_full ? -EINVAL : error;
 }
 
+/* Entries that the program did not get are read again the next time. */
+static int64_t copyout_entries(struct file *file, const struct entry_buffer *buffer, uaddr_t to)
+{
+    int error = copyout(to, buffer->data, buffer->used);
+
+    if (error == 0)
+        return (int64_t)buffer->used;
+    mutex_lock(&file->offset_lock);
+    file->offset = buffer->start;
+    mutex_unlock(&file->offset_lock);
+    return error;
+}
+
 int64_t sys_getdents64(const uint64_t arg[])
 {
     struct entry_buffer buffer = {.size = min((uint32_t)arg[2], (uint32_t)ENTRIES_MAX)};
     struct file *file = file_get((int)arg[0]);
-    int64_t result;
+    int64_t result = -ENOMEM;
 
     if (file == NULL)
         return -EBADF;
-    buffer.data = kmalloc(max(buffer.size, 1ul));
-    result = buffer.data != NULL ? read_entries(file, &buffer) : -ENOMEM;
-    file_release(file);
+    if (file->vnode == NULL || file->vnode->type != VNODE_DIRECTORY ||
+        file->vnode->ops->readdir == NULL)
+        result = -ENOTDIR;
+    else if ((file->flags & O_PATH) != 0)
+        result = -EBADF;
+    else if ((buffer.data = kmalloc(max(buffer.size, 1ul))) != NULL)
+        result = read_entries(file, &buffer);
     if (result == 0 && buffer.used > 0)
-        result = copyout(arg[1], buffer.data, buffer.used);
+        result = copyout_entries(file, &buffer, arg[1]);
     kfree(buffer.data);
-    return result != 0 ? result : (int64_t)buffer.used;
+    file_release(file);
+    return result;
 }
 
 /* --- Where the process is --------------------------------------------------------------------- */

@@ -150,6 +150,7 @@ static void raw(void)
     show("at the end", syscall(SYS_getdents64, fd, buffer, sizeof(buffer)));
     show("lseek to the start", lseek(fd, 0, SEEK_SET));
     say("all again: %d", syscall(SYS_getdents64, fd, buffer, sizeof(buffer)) == n);
+    lseek(fd, 0, SEEK_SET); /* some file systems end a directory at the largest offset */
     show("read of a directory", read(fd, buffer, 10));
     show("getdents64 of a file", syscall(SYS_getdents64, open("raw/one", O_RDONLY), buffer, 1024));
     show("openat", openat(fd, "two", O_RDONLY) >= 0);
