@@ -290,7 +290,8 @@ static bool is_wanted(const struct process *child, pid_t pid, const struct proce
 static bool has_news(const struct process *child, int options)
 {
     return child->state == PROCESS_ZOMBIE ||
-           (child->stop_signal != 0 && !child->stop_reported && (options & WUNTRACED));
+           (child->stop_signal != 0 && !child->stop_reported && (options & WUNTRACED)) ||
+           (child->has_continued && (options & WCONTINUED));
 }
 
 /* A wanted child with news, or NULL; *exists: whether any wanted child is there. */
@@ -313,8 +314,13 @@ static pid_t report(struct process *parent, struct process *child, int *status, 
     pid_t pid = child->pid;
 
     if (child->state != PROCESS_ZOMBIE) {
-        child->stop_reported = true;
-        *status = child->stop_signal << 8 | 0x7f;
+        if (child->stop_signal != 0) {
+            child->stop_reported = true;
+            *status = child->stop_signal << 8 | WAIT_STOPPED;
+        } else {
+            child->has_continued = false;
+            *status = WAIT_CONTINUED;
+        }
         *cpu_time = process_cpu_time(child);
         return pid;
     }

@@ -37,6 +37,7 @@ struct process {
     int status;                    /* (p) wait status of a zombie */
     int stop_signal;               /* (p) stopped by this signal; 0: not stopped */
     bool stop_reported;            /* (p) wait4() has told the parent */
+    bool has_continued;            /* (p) SIGCONT ended a stop and wait4() has not told so */
     struct wait_queue continued;   /* with (p): SIGCONT or SIGKILL came */
 
     struct thread *thread;       /* (i) */

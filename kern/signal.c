@@ -54,18 +54,25 @@ static bool is_ignored(const struct process *process, int signal)
     return handler == SIG_DFL && (default_action(signal) == ACTION_IGNORE || is_init(process));
 }
 
-/* Continue or stop a process as far as that happens at the sender's; process->lock is held. */
-static void send_job_control(struct process *process, int signal)
+/*
+ * Continue or stop a process as far as that happens at the sender's; process->lock is held.
+ * Returns whether it was stopped and now goes on.
+ */
+static bool send_job_control(struct process *process, int signal)
 {
+    bool was_stopped = false;
+
     if (signal == SIGCONT || signal == SIGKILL) {
         process->signals.pending &= ~STOP_SIGNALS;
-        if (process->stop_signal != 0) {
+        was_stopped = process->stop_signal != 0;
+        if (was_stopped) {
             process->stop_signal = 0;
             wait_wake_all(&process->continued);
         }
     } else if (signal_bit(signal) & STOP_SIGNALS) {
         process->signals.pending &= ~signal_bit(SIGCONT);
     }
+    return was_stopped;
 }
 
 /* Make the receiver notice: out of its sleep, or out of user mode on another CPU. */
@@ -76,15 +83,26 @@ static void attract(struct thread *thread)
         machine_kick(thread->cpu);
 }
 
+/* The parent learns that a child stopped or continued; process_tree_lock is held. */
+static void tell_parent(struct process *process)
+{
+    struct process *parent = process->parent;
+
+    if (!(parent->signals.actions[SIGCHLD - 1].flags & SA_NOCLDSTOP))
+        signal_send(parent, SIGCHLD);
+    wait_wake_all(&parent->child_event);
+}
+
 void signal_send(struct process *process, int signal)
 {
     struct signal_state *state = &process->signals;
+    bool goes_on;
 
     assert(spin_is_held(&process_tree_lock));
     if (signal == 0 || process->state != PROCESS_ALIVE)
         return;
     spin_lock_nested(&process->lock);
-    send_job_control(process, signal);
+    goes_on = send_job_control(process, signal) && signal == SIGCONT;
     if (!is_ignored(process, signal) || (state->blocked & signal_bit(signal))) {
         state->pending |= signal_bit(signal);
         state->sender = process_self() != NULL ? process_self()->pid : 0;
@@ -92,6 +110,10 @@ void signal_send(struct process *process, int signal)
             attract(process->thread);
     }
     spin_unlock(&process->lock);
+    if (goes_on) {
+        process->has_continued = true;
+        tell_parent(process);
+    }
 }
 
 int signal_send_group(pid_t group, int signal)
@@ -161,10 +183,8 @@ static void stop(struct process *self, int signal)
 {
     spin_lock(&process_tree_lock);
     self->stop_signal = signal;
-    self->stop_reported = false;
-    if (!(self->parent->signals.actions[SIGCHLD - 1].flags & SA_NOCLDSTOP))
-        signal_send(self->parent, SIGCHLD);
-    wait_wake_all(&self->parent->child_event);
+    self->stop_reported = self->has_continued = false;
+    tell_parent(self);
     while (self->stop_signal != 0)
         wait_sleep(&self->continued, &process_tree_lock);
     spin_unlock(&process_tree_lock);
@@ -196,17 +216,27 @@ static int take(struct process *self, struct kernel_sigaction *action)
     return signal;
 }
 
-/* End an interrupted system call, or make it start again, before a handler may run. */
-static void finish_interrupted(int64_t interrupted, bool restart)
+/* End an interrupted system call, or make it again. */
+static void finish_interrupted(bool restart)
 {
-    struct trapframe *frame = &thread_self()->frame;
+    struct thread *self = thread_self();
+    struct interrupted_call *call = &self->interrupted;
 
-    if (interrupted < 0)
+    if (call->number < 0)
         return;
-    if (restart)
-        frame_restart_syscall(frame, (uint64_t)interrupted);
-    else
-        frame_set_result(frame, -EINTR);
+    if (restart) {
+        frame_restart_syscall(&self->frame, (uint64_t)call->number);
+    } else {
+        frame_set_result(&self->frame, -EINTR);
+        call->deadline = 0;
+    }
+    call->number = -1;
+}
+
+/* A handler is going to run: what of the system call that it interrupts? */
+static bool restarts_with(const struct kernel_sigaction *action)
+{
+    return (action->flags & SA_RESTART) && !thread_self()->interrupted.unless_handled;
 }
 
 /* Have the program continue in its handler. */
@@ -247,7 +277,7 @@ static void end_suspension(struct process *self)
     spin_unlock(&self->lock);
 }
 
-void signal_deliver(int64_t interrupted)
+void signal_deliver(void)
 {
     struct process *self = process_self();
     struct kernel_sigaction action;
@@ -257,8 +287,7 @@ void signal_deliver(int64_t interrupted)
         if (action.handler == SIG_IGN)
             continue;
         if (action.handler != SIG_DFL) {
-            finish_interrupted(interrupted, (action.flags & SA_RESTART) != 0);
-            interrupted = -1;
+            finish_interrupted(restarts_with(&action));
             run_handler(self, signal, &action);
             continue;
         }
@@ -269,6 +298,6 @@ void signal_deliver(int64_t interrupted)
         else if (default_action(signal) == ACTION_END)
             process_exit(signal);
     }
-    finish_interrupted(interrupted, true);
+    finish_interrupted(true);
     end_suspension(self);
 }

@@ -46,6 +46,6 @@ void signal_from_trap(const struct trap *trap);
 
 /*
  * Before the return to user mode: act on pending signals (end the process, or make its handler
- * run). `interrupted` is the number of a system call that returned -ERESTARTSYS, or -1.
+ * run), and make an interrupted system call again or end it.
  */
-void signal_deliver(int64_t interrupted);
+void signal_deliver(void);

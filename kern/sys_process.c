@@ -394,14 +394,17 @@ int64_t sys_prlimit64(const uint64_t arg[])
 {
     enum { RLIMIT_STACK = 3, RLIMIT_NOFILE = 7, RLIMIT_COUNT = 16 };
     pid_t pid = (pid_t)arg[0];
-    uint64_t limit[2] = {UINT64_MAX, UINT64_MAX};
+    uint64_t limit[2] = {UINT64_MAX, UINT64_MAX}, new_limit[2];
+    int error = 0;
 
     if (arg[1] >= RLIMIT_COUNT)
         return -EINVAL;
     if (pid != 0 && pid != process_self()->pid)
         return -ESRCH;
     if (arg[2] != 0)
-        return -EPERM;
+        error = copyin(new_limit, arg[2], sizeof(new_limit));
+    if (error != 0)
+        return error;
     if (arg[1] == RLIMIT_STACK)
         limit[0] = 8 * 1024 * 1024;
     else if (arg[1] == RLIMIT_NOFILE)

@@ -149,7 +149,7 @@ static int64_t wait_for_signal(void)
     do
         error = clock_sleep_until(NSEC_NEVER);
     while (error == 0);
-    return -EINTR;
+    return -ERESTARTNOHAND;
 }
 
 int64_t sys_rt_sigsuspend(const uint64_t arg[])

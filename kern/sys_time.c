@@ -110,11 +110,19 @@ int64_t sys_times(const uint64_t arg[])
     return error != 0 ? error : clock_monotonic() / tick;
 }
 
-/* Sleep until `deadline`; when a signal came first, tell at `remaining` how long was left. */
+/*
+ * Sleep until `deadline`; when a signal came first, tell at `remaining` how long was left. If the
+ * call is made again, because no handler ran, it goes on until the same deadline.
+ */
 static int64_t sleep_until(nsec_t deadline, uaddr_t remaining)
 {
-    int error = clock_sleep_until(deadline);
+    struct interrupted_call *call = &thread_self()->interrupted;
+    int error;
 
+    if (call->deadline != 0)
+        deadline = call->deadline;
+    call->deadline = 0;
+    error = clock_sleep_until(deadline);
     if (error == 0)
         return 0;
     if (remaining != 0) {
@@ -124,7 +132,8 @@ static int64_t sleep_until(nsec_t deadline, uaddr_t remaining)
         if (error != 0)
             return error;
     }
-    return -EINTR;
+    call->deadline = deadline;
+    return -ERESTARTNOHAND;
 }
 
 static nsec_t add_times(nsec_t a, nsec_t b)

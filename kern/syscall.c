@@ -32,23 +32,25 @@ static int64_t unknown(uint64_t number)
     return -ENOSYS;
 }
 
-int64_t syscall_dispatch(void)
+void syscall_dispatch(void)
 {
-    struct trapframe *frame = &thread_self()->frame;
-    uint64_t number = frame_syscall_number(frame), arguments[6];
+    struct thread *self = thread_self();
+    uint64_t number = frame_syscall_number(&self->frame), arguments[6];
     int64_t result;
 
     if (number == SYS_rt_sigreturn) {
         sys_rt_sigreturn(NULL); /* sets all registers, the result among them */
-        return -1;
+        return;
     }
-    frame_syscall_arguments(frame, arguments);
+    frame_syscall_arguments(&self->frame, arguments);
     if (number < TABLE_SIZE && table[number] != NULL)
         result = table[number](arguments);
     else
         result = unknown(number);
-    if (result == -ERESTARTSYS)
-        return (int64_t)number;
-    frame_set_result(frame, result);
-    return -1;
+    if (result == -ERESTARTSYS || result == -ERESTARTNOHAND) {
+        self->interrupted.number = (int64_t)number;
+        self->interrupted.unless_handled = result == -ERESTARTNOHAND;
+    } else {
+        frame_set_result(&self->frame, result);
+    }
 }

@@ -18,16 +18,16 @@
 typedef int64_t syscall_fn(const uint64_t arg[]);
 
 /*
- * A handler that was interrupted by a signal and left nothing behind returns this (Linux's name
- * for the same): the call is made again when no handler of the program runs, else it is EINTR.
+ * What a handler returns that was interrupted by a signal and left nothing behind (Linux's names
+ * for the same). The call is made again unless a signal handler of the program runs; then it is
+ * -EINTR, but for ERESTARTSYS and a signal action with SA_RESTART.
  */
-#define ERESTARTSYS 512
+#define ERESTARTSYS    512
+#define ERESTARTNOHAND 514
 
-/*
- * Make the system call that the current thread's frame asks for and set its result there.
- * Returns its number if it was interrupted and may be restarted (-ERESTARTSYS), else -1.
- */
-int64_t syscall_dispatch(void);
+/* Make the system call that the current thread's frame asks for and set its result there, or
+ * note in thread->interrupted that it was interrupted. */
+void syscall_dispatch(void);
 
 /* Linux's name of a system call, whether Duet has it or not; NULL for a number it does not have. */
 const char *syscall_name(uint64_t number);

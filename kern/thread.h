@@ -20,22 +20,30 @@ enum thread_state {
     THREAD_DEAD,                   /* its last switch is done or about to be */
 };
 
+/* A system call that a signal interrupted and that may be made again (kern/syscall.h). */
+struct interrupted_call {
+    int64_t number;      /* -1: none */
+    bool unless_handled; /* a handler makes it -EINTR, whatever SA_RESTART says */
+    nsec_t deadline;     /* of a sleep that goes on when it is made again; 0: none */
+};
+
 /* (i) immutable after creation, (q) the run queue's lock of thread->cpu, (t) only the thread
  * itself, (a) atomic, (w) the lock of the wait queue that it sleeps on */
 struct thread {
-    struct context context;    /* (q) */
-    void *stack;               /* (i) KERNEL_STACK_SIZE bytes */
-    enum thread_state state;   /* (q) */
-    bool on_cpu;               /* (a) its registers are in a CPU, not in `context` */
-    nsec_t ran_since;          /* (q) when it was switched to */
-    nsec_t run_time;           /* (q) how long it ran before that */
-    struct cpu *cpu;           /* (q) where it runs, or last ran */
-    struct list_node run_link; /* (q) */
-    struct list_node all_link; /* the lock of the list of all threads */
-    struct process *process;   /* (i) NULL: a kernel thread */
-    void (*start)(void *);     /* (i) first function, with interrupts enabled */
-    void *start_argument;      /* (i) */
-    const char *waiting_for;   /* (t) what it sleeps on, for debuggers and panic messages */
+    struct context context;              /* (q) */
+    void *stack;                         /* (i) KERNEL_STACK_SIZE bytes */
+    enum thread_state state;             /* (q) */
+    bool on_cpu;                         /* (a) its registers are in a CPU, not in `context` */
+    nsec_t ran_since;                    /* (q) when it was switched to */
+    nsec_t run_time;                     /* (q) how long it ran before that */
+    struct cpu *cpu;                     /* (q) where it runs, or last ran */
+    struct list_node run_link;           /* (q) */
+    struct list_node all_link;           /* the lock of the list of all threads */
+    struct process *process;             /* (i) NULL: a kernel thread */
+    void (*start)(void *);               /* (i) first function, with interrupts enabled */
+    void *start_argument;                /* (i) */
+    struct interrupted_call interrupted; /* (t) */
+    const char *waiting_for; /* (t) what it sleeps on, for debuggers and panic messages */
 #ifdef DEBUG
     struct mutex *held; /* (t) the newest mutex that it holds */
 #endif

@@ -36,12 +36,12 @@ static void page_fault(struct trap *trap)
     signal_from_trap(trap);
 }
 
-/* Serve a trap. Returns the number of a system call that wants to be restarted, else -1. */
-static int64_t handle(struct trap *trap)
+static void handle(struct trap *trap)
 {
     switch (trap->kind) {
     case TRAP_SYSCALL:
-        return syscall_dispatch();
+        syscall_dispatch();
+        break;
     case TRAP_PAGE_FAULT:
         page_fault(trap);
         break;
@@ -53,17 +53,14 @@ static int64_t handle(struct trap *trap)
     case TRAP_INTERRUPT:
         break;
     }
-    return -1;
 }
 
 /* Do what must be done before the program continues; returns with interrupts disabled. */
-static void user_return_checks(int64_t interrupted)
+static void user_return_checks(struct thread *self)
 {
     for (;;) {
-        if (interrupted >= 0 || signal_is_pending()) {
-            signal_deliver(interrupted);
-            interrupted = -1;
-        }
+        if (self->interrupted.number >= 0 || signal_is_pending())
+            signal_deliver();
         interrupts_disable();
         if (!cpu_self()->need_resched && !signal_is_pending())
             return;
@@ -75,12 +72,11 @@ static void user_return_checks(int64_t interrupted)
 void user_loop(void)
 {
     struct thread *self = thread_self();
-    int64_t interrupted = -1;
 
     for (;;) {
-        user_return_checks(interrupted);
+        user_return_checks(self);
         struct trap trap = user_run(&self->frame);
         interrupts_restore(true);
-        interrupted = handle(&trap);
+        handle(&trap);
     }
 }

@@ -5,6 +5,9 @@
 #define WUNTRACED  2
 #define WCONTINUED 8
 
+#define WAIT_STOPPED   0x7f   /* the low byte of a stopped child's status */
+#define WAIT_CONTINUED 0xffff /* the status of a continued child */
+
 #define WEXITSTATUS(s) (((s)&0xff00) >> 8)
 #define WTERMSIG(s)    ((s)&0x7f)
 #define WSTOPSIG(s)    WEXITSTATUS(s)

@@ -117,8 +117,8 @@ static void grandchild(void)
     must("pipe", pipe(ends));
     pid_t pid = (pid_t)must("fork", fork());
     if (pid == 0) {
+        pid_t parent = getpid();
         if (fork() == 0) {
-            pid_t parent = getppid();
             close(ends[0]);
             while (getppid() == parent)
                 continue;
