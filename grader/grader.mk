@@ -94,7 +94,7 @@ $(OUT)/check/root.img: $(OUT)/root.img $(FOREIGN_PROGRAMS) $(BUSYBOX)
 check-parts: all $(OUT)/check/oracle $(OUT)/check/root.img
 
 # pytest-xdist spreads the tests over the CPUs; without it they run one after the other.
-spread = $(shell $(PYTHON) -c 'import xdist' 2>/dev/null && echo -n auto --dist loadscope)
+spread = $(shell $(PYTHON) -c 'import xdist' 2>/dev/null && echo '-n auto --dist loadscope')
 
 check: check-parts ## All tests, on the host and on both machines (TESTS='-k NAME' for some)
 	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -c grader/pytest.ini $(spread) grader/tests $(value TESTS)
