@@ -403,8 +403,8 @@ int64_t sys_prlimit64(const uint64_t arg[])
         return -ESRCH;
     if (arg[2] != 0)
         error = copyin(new_limit, arg[2], sizeof(new_limit));
-    if (error != 0)
-        return error;
+    if (error != 0 || arg[2] != 0)
+        return error != 0 ? error : -EPERM;
     if (arg[1] == RLIMIT_STACK)
         limit[0] = 8 * 1024 * 1024;
     else if (arg[1] == RLIMIT_NOFILE)
