@@ -23,6 +23,7 @@
 
 #include "kern/abi/errno.h"
 #include "kern/abi/fcntl.h"
+#include "kern/fs/path.h"
 #include "kern/fs/vnode.h"
 #include "kern/print.h"
 #include "kern/process.h"
@@ -366,34 +367,13 @@ void file_table_close_on_exec(struct file_table *table)
     }
 }
 
-/* Open a vnode, whose reference is the file's when this succeeds. */
-static int open_vnode(struct vnode *vnode, uint32_t flags, struct file **file)
-{
-    int error = file_create(&vnode_file_ops, flags, vnode, NULL, file);
-
-    if (error != 0 || vnode->ops->open == NULL)
-        return error;
-    mutex_lock(&vnode->lock);
-    error = vnode->ops->open(vnode, *file);
-    mutex_unlock(&vnode->lock);
-    if (error != 0)
-        kfree(*file);
-    return error;
-}
-
 int file_table_open_standard(struct file_table *table, const char *path)
 {
-    struct vnode *vnode;
     struct file *file;
-    int error = vnode_lookup(path, true, &vnode);
+    int error = path_open(AT_FDCWD, path, O_RDWR, 0, &file);
 
     if (error != 0)
         return error;
-    error = open_vnode(vnode, O_RDWR, &file);
-    if (error != 0) {
-        vnode_release(vnode);
-        return error;
-    }
     spin_lock(&table->lock);
     for (int i = 0; i <= 2; i++) {
         file_reference(file);

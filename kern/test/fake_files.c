@@ -6,6 +6,7 @@
 #include "kern/abi/errno.h"
 #include "kern/clock.h"
 #include "kern/file.h"
+#include "kern/fs/path.h"
 #include "kern/fs/vnode.h"
 #include "kern/machine.h"
 #include "kern/mutex.h"
@@ -310,10 +311,12 @@ int vnode_stat(struct vnode *vnode, struct stat *stat)
     return 0;
 }
 
-int vnode_lookup(const char *path, bool follow, struct vnode **found)
+int path_open(int base, const char *path, uint32_t flags, mode_t mode, struct file **file)
 {
+    (void)base;
     (void)path;
-    (void)follow;
-    (void)found;
+    (void)flags;
+    (void)mode;
+    (void)file;
     return -ENOENT;
 }
