@@ -55,6 +55,10 @@ static size_t parse_size(const char *text)
     errno = 0;
     size = strtoull(text, &end, 10);
     switch (*end) {
+    case 'T':
+    case 't':
+        shift = 40;
+        break;
     case 'G':
     case 'g':
         shift = 30;
@@ -166,5 +170,7 @@ void options_parse(int argc, char **argv)
             exit(2);
         }
     }
+    if (options.disk_count == 0)
+        die(2, 0, "no disk: -R IMAGE names the image with the root file system (try --help)");
     join_words(argv + optind, argc - optind);
 }

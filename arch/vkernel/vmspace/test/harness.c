@@ -12,6 +12,7 @@
 
 uint8_t *memory = (uint8_t *)DIRECT_MAP_BASE;
 int memory_fd;
+unsigned check_count;
 
 static uint64_t next_page = PAGE_SIZE;
 
@@ -54,6 +55,14 @@ void harness_start(bool may_spin)
         fprintf(stderr, "vmspace_start: %s\n", strerror(-error));
     CHECK(error == 0);
     CHECK(pthread_create(&thread, NULL, reap, NULL) == 0);
+}
+
+void harness_end(void)
+{
+    vmspace_stop();
+    printf("ok %u checks\n", check_count);
+    fflush(stdout);
+    _exit(0);
 }
 
 uint64_t page_new(void)

@@ -30,6 +30,9 @@ void check_failed(const char *file, int line, const char *condition) __attribute
 /* Start the library with a memory; reaps children in a thread. */
 void harness_start(bool may_spin);
 
+/* Say how many checks there were, and end. */
+void harness_end(void) __attribute__((noreturn));
+
 /* A zeroed page of guest memory: its physical address. */
 uint64_t page_new(void);
 

@@ -1,3 +1,4 @@
+/* unit: arch/vkernel/vmspace/vmspace.c arch/vkernel/vmspace/run.c arch/vkernel/vmspace/handover.c arch/vkernel/vmspace/translate.c arch/vkernel/vmspace/stub.c arch/vkernel/vmspace/filter.c arch/vkernel/vmspace/image.S arch/vkernel/vmspace/test/harness.c arch/vkernel/vmspace/test/guest.S */
 /*
  * The vmspace calls, from outside: what RUN reports, translation with A and D, invalidation,
  * kicks, floating-point state, errors, and the death of a host process.
@@ -458,7 +459,5 @@ int main(void)
     test_errors();
     test_death();
     test_recycling();
-    vmspace_stop();
-    printf("vmspace calls: ok\n");
-    return 0;
+    harness_end();
 }

@@ -1,3 +1,4 @@
+/* unit: arch/vkernel/vmspace/vmspace.c arch/vkernel/vmspace/run.c arch/vkernel/vmspace/handover.c arch/vkernel/vmspace/translate.c arch/vkernel/vmspace/stub.c arch/vkernel/vmspace/filter.c arch/vkernel/vmspace/image.S arch/vkernel/vmspace/test/harness.c arch/vkernel/vmspace/test/guest.S */
 /*
  * Guests that try to escape: into other memory, into system calls of the host, or out of reach.
  * Each attack may end its own program, and gain nothing.
@@ -324,7 +325,5 @@ int main(void)
     attack_slot();
     attack_with_stack_in_slot();
     attack_every_byte();
-    vmspace_stop();
-    printf("vmspace escape: ok\n");
-    return 0;
+    harness_end();
 }
