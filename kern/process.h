@@ -122,3 +122,9 @@ int process_get_info(pid_t pid, struct process_info *info) must_check;
 
 /* The smallest pid greater than `pid` that is in use, or 0. For listing all processes. */
 pid_t process_next(pid_t pid);
+
+/*
+ * Whether nobody could continue the members of a process group when the terminal stops them:
+ * none has a parent in its session but outside the group. process_tree_lock is held.
+ */
+bool process_group_is_orphaned(pid_t group);

@@ -64,6 +64,7 @@ static bool send_job_control(struct process *process, int signal)
 
     if (signal == SIGCONT || signal == SIGKILL) {
         process->signals.pending &= ~STOP_SIGNALS;
+        process->signals.is_stopping = false;
         was_stopped = process->stop_signal != 0;
         if (was_stopped) {
             process->stop_signal = 0;
@@ -178,13 +179,24 @@ void signal_from_trap(const struct trap *trap)
               frame_pc(&thread_self()->frame), trap->address);
 }
 
-/* Sleep until continued. process->lock is not held. */
+/*
+ * Sleep until continued. Not if SIGCONT or SIGKILL came since the signal was taken, nor if the
+ * terminal asks for it and nobody could continue the group. process->lock is not held.
+ */
 static void stop(struct process *self, int signal)
 {
+    bool stops;
+
     spin_lock(&process_tree_lock);
-    self->stop_signal = signal;
-    self->stop_reported = self->has_continued = false;
-    tell_parent(self);
+    spin_lock_nested(&self->lock);
+    stops = self->signals.is_stopping;
+    self->signals.is_stopping = false;
+    spin_unlock(&self->lock);
+    if (stops && (signal == SIGSTOP || !process_group_is_orphaned(self->group))) {
+        self->stop_signal = signal;
+        self->stop_reported = self->has_continued = false;
+        tell_parent(self);
+    }
     while (self->stop_signal != 0)
         wait_sleep(&self->continued, &process_tree_lock);
     spin_unlock(&process_tree_lock);
@@ -209,6 +221,7 @@ static int take(struct process *self, struct kernel_sigaction *action)
         signal = __builtin_ctzl(first != 0 ? first : ready) + 1;
         state->pending &= ~signal_bit(signal);
         *action = state->actions[signal - 1];
+        state->is_stopping = (signal_bit(signal) & STOP_SIGNALS) != 0;
         if (action->handler > SIG_IGN && (action->flags & SA_RESETHAND))
             state->actions[signal - 1].handler = SIG_DFL;
     }

@@ -152,17 +152,6 @@ static bool is_ignored_or_blocked(struct process *process, int signal)
     return result;
 }
 
-/* See above; process_tree_lock is held. */
-static bool is_orphaned(pid_t group)
-{
-    list_for_each (&process_list, process, struct process, all_link) {
-        if (process->group == group && process->parent != NULL && process->parent->group != group &&
-            process->parent->session == process->session)
-            return false;
-    }
-    return true;
-}
-
 int tty_check_foreground(struct tty *tty, int signal)
 {
     struct process *process = process_self();
@@ -174,7 +163,7 @@ int tty_check_foreground(struct tty *tty, int signal)
                     tty->group != process->group;
     spin_unlock(&tty->lock);
     if (is_background)
-        orphaned = is_orphaned(process->group);
+        orphaned = process_group_is_orphaned(process->group);
     spin_unlock(&process_tree_lock);
     if (!is_background)
         return 0;

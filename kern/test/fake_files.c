@@ -21,7 +21,8 @@
 
 char fake_user[FAKE_USER_SIZE];
 static struct map fake_map;
-struct process fake_process = {.pid = 7, .group = 7, .session = 7, .map = &fake_map};
+struct process fake_process = {
+    .pid = 7, .state = PROCESS_ALIVE, .group = 7, .session = 7, .map = &fake_map};
 struct spinlock process_tree_lock;
 struct list process_list = LIST_INITIALIZER(process_list);
 int (*fake_sleep)(void);

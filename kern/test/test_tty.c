@@ -1,4 +1,4 @@
-/* unit: kern/tty.c kern/tty_line.c kern/tty_control.c kern/file.c kern/poll.c kern/test/fake_files.c kern/test/check.c */
+/* unit: kern/tty.c kern/tty_line.c kern/tty_control.c kern/file.c kern/poll.c kern/process_group.c kern/test/fake_files.c kern/test/check.c */
 /*
  * The terminal: what is typed, echoed, read and written, as Linux's line discipline has it.
  */
@@ -291,7 +291,7 @@ static void test_ioctls(void)
 
 static void test_background(void)
 {
-    struct process parent = {.group = 3, .session = 7};
+    struct process parent = {.pid = 3, .group = 3, .session = 7};
     struct kernel_sigaction *actions = fake_process.signals.actions;
 
     start(false);
