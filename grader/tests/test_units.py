@@ -1,7 +1,7 @@
 """Native unit tests: parts of the kernel that run alone, under ASan and UBSan.
 
-A file */test/test_NAME.c whose first line is `/* unit: SOURCES */` is linked with these
-sources and the host's C library. It ends with `ok N checks`.
+A file */test/test_NAME.c that begins with `/* unit: SOURCES */` is linked with these sources
+(names or patterns, maybe on several lines) and the host's C library. It ends with `ok N checks`.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ def find_units() -> List[str]:
 
 
 def sources(test: Path) -> List[str]:
-    first = test.read_text().splitlines()[0]
-    match = re.match(r"/\* unit: (.*?)\s*\*/", first)
-    assert match, f"{test}: the first line must be /* unit: SOURCES */"
-    return match.group(1).split()
+    match = re.match(r"/\* unit: (.*?)\s*\*/", test.read_text(), re.DOTALL)
+    assert match, f"{test}: it must begin with /* unit: SOURCES */"
+    words = [word for word in match.group(1).split() if word != "*"]
+    return [str(path.relative_to(ROOT)) for word in words for path in sorted(ROOT.glob(word))]
 
 
 @pytest.mark.parametrize("unit", find_units())

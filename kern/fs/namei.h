@@ -21,8 +21,8 @@ struct namei {
     enum name_kind kind;
     bool trailing_slash;
     bool for_create; /* in: a link to what can only be a directory is -EISDIR */
-    unsigned links; /* symbolic links followed */
-    char *buffer;   /* holds the rest of the path once a link was followed */
+    unsigned links;  /* symbolic links followed */
+    char *buffer;    /* holds the rest of the path once a link was followed */
 };
 
 /*

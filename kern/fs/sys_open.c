@@ -176,12 +176,13 @@ static int64_t copyout_entries(struct file *file, const struct entry_buffer *buf
 
 int64_t sys_getdents64(const uint64_t arg[])
 {
-    struct entry_buffer buffer = {.size = min((uint32_t)arg[2], (uint32_t)ENTRIES_MAX)};
     struct file *file = file_get((int)arg[0]);
+    struct entry_buffer buffer = {0};
     int64_t result = -ENOMEM;
 
     if (file == NULL)
         return -EBADF;
+    buffer.size = min((size_t)(uint32_t)arg[2], (size_t)ENTRIES_MAX);
     if (file->vnode == NULL || file->vnode->type != VNODE_DIRECTORY ||
         file->vnode->ops->readdir == NULL)
         result = -ENOTDIR;

@@ -30,6 +30,7 @@ void host_end(void)
     char command[64];
 
     close(root);
+    root = -1;
     snprintf(command, sizeof command, "rm -rf %s", root_path);
     if (system(command) != 0)
         abort();
@@ -82,7 +83,8 @@ bool host_leaves(const char *path)
     struct stat top, stat;
     char before[512];
 
-    fstat(root, &top);
+    if (fstat(root, &top) != 0)
+        return false;
     while ((dots = strstr(dots, "..")) != NULL) {
         snprintf(before, sizeof before, "%.*s.", (int)(dots - path), path);
         if (fstatat(root, before, &stat, 0) == 0 && stat.st_ino == top.st_ino)

@@ -1,4 +1,6 @@
-/* unit: kern/fs/ext2_super.c kern/fs/ext2_alloc.c kern/fs/ext2_inode.c kern/fs/ext2_map.c kern/fs/ext2_file.c kern/fs/ext2_dir.c kern/fs/ext2_names.c kern/fs/buffer.c kern/fs/vnode.c kern/fs/mount.c kern/fs/namei.c kern/fs/context.c kern/fs/path.c kern/fs/path_rename.c kern/fs/vnode_file.c kern/fs/test/fake_fs.c kern/fs/test/host.c kern/format.c kern/test/check.c */
+/* unit: kern/fs/ext2_*.c kern/fs/buffer.c kern/fs/vnode*.c kern/fs/mount.c kern/fs/namei.c
+ * kern/fs/context.c kern/fs/path*.c kern/format.c kern/fs/test/ext2_image.c
+ * kern/fs/test/fake_fs.c kern/fs/test/host.c kern/test/check.c */
 /*
  * Path lookup: links, mount points, dots and slashes, limits, permissions; the way back from a
  * directory to its path; and what keeps vnodes alive.
