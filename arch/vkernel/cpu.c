@@ -18,13 +18,23 @@
 
 #define HOST_STACK_SIZE (256 * 1024)
 
+#define RELAX_SPINS 32 /* how often to look before the host runs someone else */
+
 unsigned host_cpu_count;
+bool machine_is_crowded;
 
 static struct vextframe vframes[MAX_CPUS];
 
 unsigned machine_cpu_count(void)
 {
     return options.cpus;
+}
+
+/* The one who is waited for may have lost its processor to the one who waits. */
+void machine_yield(void)
+{
+    if (++cpu_self()->machine.relaxed % RELAX_SPINS == 0)
+        host_call(SYS_sched_yield);
 }
 
 void context_switch(struct context *from, struct context *to)

@@ -131,7 +131,7 @@ static void start_vmspaces(void)
         .memory_fd = memory_fd,
         .memory = (void *)DIRECT_MAP_BASE,
         .memory_size = options.memory,
-        .may_spin = options.cpus < host_cpu_count,
+        .may_spin = !machine_is_crowded,
     };
     int error = vmspace_start(&config);
 
@@ -148,6 +148,7 @@ static void count_host_cpus(void)
     host_cpu_count = 1;
     if (sched_getaffinity(0, sizeof(set), &set) == 0)
         host_cpu_count = (unsigned)CPU_COUNT(&set);
+    machine_is_crowded = options.cpus >= host_cpu_count;
 }
 
 int main(int argc, char **argv)

@@ -38,8 +38,8 @@
 #include <time.h>
 
 #define SPIN_MIN   16
-#define SPIN_MAX   600 /* some 10 to 20 microseconds */
-#define SPIN_PROBE 16  /* every so many waits is a full one, to notice that times have changed */
+#define SPIN_MAX   2000 /* some 30 to 50 microseconds: what waking a halted processor may cost */
+#define SPIN_PROBE 16   /* every so many waits is a full one, to notice that times have changed */
 
 #define PATIENCE_NSEC (300 * 1000 * 1000UL) /* CPU time after a kick before a stub is killed */
 #define CHECK_NSEC    (50 * 1000 * 1000L)

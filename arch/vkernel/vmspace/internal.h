@@ -13,8 +13,9 @@
 
 #define VMSPACE_MAX 2048 /* address spaces, and stubs, at a time */
 
-#define OPERATIONS_MAX (STUB_OPERATIONS - 1) /* that may wait for a resume; one is for a new stub  \
-                                              */
+#define OPERATIONS_MAX                                                                             \
+    (STUB_OPERATIONS - 1) /* that may wait for a resume; one is for a new stub                     \
+                           */
 #define SHADOW_BUCKETS 64
 
 /* A lock that spins a little and then lets others run. Its holder must not be interrupted by

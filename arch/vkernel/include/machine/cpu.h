@@ -28,6 +28,7 @@ struct machine_cpu {
     volatile bool in_guest;         /* (s) inside user_run(): an interrupt must end it */
     struct vextframe *vframe;       /* (i) for vmspace_ctl() and vmspace_kick() */
     void *vmspace;                  /* (s) of the active page table */
+    uint32_t relaxed;               /* (s) how often cpu_relax() was called */
     void *fault_stack;              /* (i) where the host runs the handler of kernel faults */
 };
 
@@ -50,9 +51,15 @@ static inline struct cpu *cpu_self(void)
     return cpu;
 }
 
+/* There are as many CPUs as the host has processors, or more: who waits must let others run. */
+extern bool machine_is_crowded;
+void machine_yield(void);
+
 static inline void cpu_relax(void)
 {
     __asm__ volatile("pause" ::: "memory");
+    if (machine_is_crowded)
+        machine_yield();
 }
 
 static inline bool interrupts_are_enabled(void)
