@@ -307,18 +307,26 @@ int64_t sys_write(const uint64_t arg[])
     return transfer_plain(write_round, arg, OFFSET_OF_FILE);
 }
 
+/* Whether a transfer would begin before a file's first byte or end behind its last possible one. */
+static bool is_out_of_range(off_t offset, uint64_t size)
+{
+    off_t end;
+
+    return offset < 0 || __builtin_add_overflow(offset, size, &end);
+}
+
 int64_t sys_pread64(const uint64_t arg[])
 {
     off_t offset = (off_t)arg[3];
 
-    return offset < 0 ? -EINVAL : transfer_plain(read_round, arg, offset);
+    return is_out_of_range(offset, arg[2]) ? -EINVAL : transfer_plain(read_round, arg, offset);
 }
 
 int64_t sys_pwrite64(const uint64_t arg[])
 {
     off_t offset = (off_t)arg[3];
 
-    return offset < 0 ? -EINVAL : transfer_plain(write_round, arg, offset);
+    return is_out_of_range(offset, arg[2]) ? -EINVAL : transfer_plain(write_round, arg, offset);
 }
 
 int64_t sys_readv(const uint64_t arg[])

@@ -36,8 +36,8 @@ static bool is_zero(void)
 
 /* Blocks around the borders between the levels, for blocks of 1 KiB and of 4 KiB. */
 static const unsigned long borders[] = {
-    0,    11,    12,    47,    48,    267,   268,    269,    4143,    4144,
-    4145, 65803, 65804, 65805, 66059, 66060, 131339, 131340, 1000000, 2000000,
+    0,     11,    12,    47,    48,    267,    268,    269,     4143,    4144,    4145,
+    65803, 65804, 65805, 66059, 66060, 131339, 131340, 1000000, 2000000, 4198447, 4198448,
 };
 
 #define BORDERS (sizeof(borders) / sizeof(borders[0]))
@@ -67,8 +67,8 @@ static void sparse(void)
     show("cut at the second level", ftruncate(fd, 66000L * BLOCK));
     must("pread", pread(fd, buffer, BLOCK, 65805L * BLOCK));
     say("before the cut: %d", is_filled(65805));
-    show("longer again", ftruncate(fd, 2000001L * BLOCK));
-    must("pread", pread(fd, buffer, BLOCK, 2000000L * BLOCK));
+    show("longer again", ftruncate(fd, 4198449L * BLOCK));
+    must("pread", pread(fd, buffer, BLOCK, 4198448L * BLOCK));
     say("behind the cut: zero %d", is_zero());
     show("cut at the first level", ftruncate(fd, 12L * BLOCK));
     must("pread", pread(fd, buffer, BLOCK, 11L * BLOCK));

@@ -125,24 +125,9 @@ static int execute_zeros(void)
     return 0;
 }
 
-static int float_exception(void)
-{
-    unsigned mxcsr = 0x1f80 & ~(1u << 9); /* division by zero is not masked */
-    volatile double zero = 0;
-    __asm__ volatile("ldmxcsr %0" : : "m"(mxcsr));
-    volatile double result = 1.0 / zero;
-    return (int)result;
-}
-
 static int trap_flag(void)
 {
     __asm__ volatile("pushf\n orl $0x100, (%rsp)\n popf\n nop\n");
-    return 0;
-}
-
-static int bad_stack(void)
-{
-    __asm__ volatile("mov $0x1234567812345678, %rsp\n push %rax\n");
     return 0;
 }
 
@@ -169,9 +154,7 @@ static const struct {
     {"jump not canonical", jump_not_canonical},
     {"execute data", execute_data},
     {"execute zeros", execute_zeros},
-    {"floating point division", float_exception},
     {"trap flag", trap_flag},
-    {"bad stack pointer", bad_stack},
 };
 
 #define COUNT (sizeof(faults) / sizeof(faults[0]))
@@ -201,7 +184,7 @@ static void handle_all(void)
     action.sa_flags = SA_SIGINFO | SA_NODEFER;
     for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
         sigaction(signals[i], &action, NULL);
-    for (size_t i = 0; i + 1 < COUNT; i++) {
+    for (size_t i = 0; i < COUNT; i++) {
         say("%s", faults[i].name);
         if (setjmp(back) == 0)
             faults[i].function();
