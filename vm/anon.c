@@ -75,26 +75,26 @@ void anon_release(struct anon *anon)
     kfree(anon);
 }
 
-/* The slot of `index`, or NULL with *next set to the first index after the hole in the tree. */
-static struct page **find_slot(const struct anon *anon, size_t index, size_t *next)
+/*
+ * The slot of `index`, which is followed by those up to *next; or NULL, and there are none before
+ * *next.
+ */
+static struct page **find_slots(const struct anon *anon, size_t index, size_t *next)
 {
     void *const *entry = &anon->root;
     unsigned level = anon->height;
 
-    if (level == 0 || index >> level_shift(level) != 0) {
-        *next = SIZE_MAX;
+    *next = SIZE_MAX;
+    if (level == 0 || index >> level_shift(level) != 0)
         return NULL;
-    }
     for (; level > 0; level--) {
         struct node *node = *entry;
 
-        if (node == NULL) {
-            *next = ((index >> level_shift(level)) + 1) << level_shift(level);
+        *next = ((index >> level_shift(level)) + 1) << level_shift(level);
+        if (node == NULL)
             return NULL;
-        }
         entry = &node->entries[(index >> level_shift(level - 1)) & (NODE_SLOTS - 1)];
     }
-    *next = index + 1;
     return (struct page **)entry;
 }
 
@@ -136,7 +136,7 @@ struct page **anon_find(struct anon *anon, size_t index)
     size_t next;
 
     spin_lock(&anon->lock);
-    slot = find_slot(anon, index, &next);
+    slot = find_slots(anon, index, &next);
     spin_unlock(&anon->lock);
     return slot;
 }
@@ -153,14 +153,17 @@ struct page **anon_make(struct anon *anon, size_t index)
 
 void anon_gather(struct anon *anon, size_t first, struct page *pages[], size_t count)
 {
-    spin_lock(&anon->lock);
-    for (size_t i = 0; i < count; i++) {
-        size_t next;
-        struct page **slot = find_slot(anon, first + i, &next);
+    size_t end = first + count, next;
 
-        if (pages[i] == NULL && slot != NULL && *slot != NULL) {
-            pages[i] = *slot;
-            page_reference(pages[i]);
+    spin_lock(&anon->lock);
+    for (size_t index = first; index < end; index = next) {
+        struct page **slot = find_slots(anon, index, &next);
+
+        for (size_t i = index; slot != NULL && i < min(next, end); i++, slot++) {
+            if (pages[i - first] == NULL && *slot != NULL) {
+                pages[i - first] = *slot;
+                page_reference(*slot);
+            }
         }
     }
     spin_unlock(&anon->lock);
@@ -170,34 +173,47 @@ void anon_clear(struct anon *anon, size_t first, size_t end)
 {
     size_t next;
 
-    spin_lock(&anon->lock);
+    /* One node at a time, so that interrupts are not off for long. */
     for (size_t index = first; index < end; index = next) {
-        struct page **slot = find_slot(anon, index, &next);
+        struct page **slot;
 
-        if (slot != NULL && *slot != NULL) {
-            page_release(*slot);
+        spin_lock(&anon->lock);
+        slot = find_slots(anon, index, &next);
+        for (size_t i = index; slot != NULL && i < min(next, end); i++, slot++) {
+            if (*slot != NULL)
+                page_release(*slot);
             *slot = NULL;
         }
+        spin_unlock(&anon->lock);
     }
-    spin_unlock(&anon->lock);
+}
+
+/* Share the slots of one node, [first, end). */
+static int share_slots(struct anon *to, struct page *const *slot, size_t first, size_t end)
+{
+    struct page **copy = make_slot(to, first);
+
+    if (copy == NULL)
+        return -ENOMEM;
+    for (; first < end; first++, slot++, copy++) {
+        if (*slot != NULL)
+            page_reference(*slot);
+        *copy = *slot;
+    }
+    return 0;
 }
 
 int anon_share(struct anon *to, struct anon *from, size_t first, size_t end)
 {
+    int error = 0;
     size_t next;
 
     /* No lock: `to` is new, and the map that owns both is locked. */
-    for (size_t index = first; index < end; index = next) {
-        struct page **slot = find_slot(from, index, &next);
-        struct page **copy;
+    for (size_t index = first; index < end && error == 0; index = next) {
+        struct page **slot = find_slots(from, index, &next);
 
-        if (slot == NULL || *slot == NULL)
-            continue;
-        copy = make_slot(to, index);
-        if (copy == NULL)
-            return -ENOMEM;
-        page_reference(*slot);
-        *copy = *slot;
+        if (slot != NULL)
+            error = share_slots(to, slot, index, min(next, end));
     }
-    return 0;
+    return error;
 }

@@ -69,7 +69,8 @@ void map_release(struct map *map)
 {
     if (__atomic_fetch_sub(&map->references, 1, __ATOMIC_ACQ_REL) != 1)
         return;
-    pmap_clear(&map->pmap, region_release_frame, NULL);
+    list_for_each (&map->regions, region, struct region, link)
+        pmap_clear(&map->pmap, region->start, region->end, region_release_frame, NULL);
     pmap_destroy(&map->pmap);
     free_regions(&map->regions);
     kfree(map);

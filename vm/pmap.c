@@ -35,9 +35,6 @@
 
 #define LEAF_TABLE_SPAN (1UL << pte_shift(2)) /* bytes that one leaf table maps */
 
-/* The root's entries for user addresses; what comes after them is the kernel's, shared by all. */
-#define USER_ROOT_ENTRIES (pte_index(USER_MAX - 1, PTE_LEVELS) + 1)
-
 /* The part of a page table walk that a whole operation shares: what it has changed. */
 struct changed_range {
     vaddr_t start, end; /* end == 0: nothing yet */
@@ -97,6 +94,7 @@ static pte_t *make_entry(struct pmap *pmap, vaddr_t va)
 
             if (page == NULL)
                 return NULL;
+            list_push_front(&pmap->tables, &page->link);
             __atomic_store_n(entry, pte_make_table(page_address(page)), __ATOMIC_RELEASE);
         }
         table = direct_map(pte_address(load(entry)));
@@ -114,45 +112,21 @@ int pmap_create(struct pmap *pmap)
     spin_init(&pmap->lock, "pmap", LOCK_PMAP);
     pmap->root = page_address(root);
     pmap->resident = 0;
+    list_init(&pmap->tables);
+    list_push_front(&pmap->tables, &root->link);
     error = machine_pmap_create(pmap);
     if (error != 0)
         page_release(root);
     return error;
 }
 
-/*
- * The first entry from `i` on that is not 0, or `count`. Tables are mostly empty, and each exit
- * looks through several, so this goes by cache lines where it can.
- */
-static size_t next_used(const pte_t *entry, size_t i, size_t count)
-{
-    while (i < count && entry[i] == 0) {
-        if (is_aligned(i, 8UL) && (entry[i + 1] | entry[i + 2] | entry[i + 3] | entry[i + 4] |
-                                   entry[i + 5] | entry[i + 6] | entry[i + 7]) == 0)
-            i += 8;
-        else
-            i++;
-    }
-    return min(i, count);
-}
-
-/* Free the tables below `table`, which is of `level` > 1, for its first `count` entries. */
-static void free_tables(paddr_t table, int level, size_t count)
-{
-    const pte_t *entry = direct_map(table);
-
-    for (size_t i = next_used(entry, 0, count); i < count; i = next_used(entry, i + 1, count)) {
-        if (level > 2)
-            free_tables(pte_address(entry[i]), level - 1, PTE_ENTRIES);
-        page_release(page_from_address(pte_address(entry[i])));
-    }
-}
-
 void pmap_destroy(struct pmap *pmap)
 {
+    struct page *page;
+
     machine_pmap_destroy(pmap);
-    free_tables(pmap->root, PTE_LEVELS, USER_ROOT_ENTRIES);
-    page_release(page_from_address(pmap->root));
+    while ((page = list_pop(&pmap->tables, struct page, link)) != NULL)
+        page_release(page);
 }
 
 /* Replace a leaf; returns the old one. What the processor noted about the same frame stays. */
@@ -236,15 +210,29 @@ static void unset_present(struct pmap *pmap, pte_t *entry, vaddr_t va, vaddr_t e
 }
 
 /* Second pass: clear the entries and give their frames away. */
-static void release_entries(pte_t *entry, size_t i, size_t end, pmap_release_fn *release,
-                            void *argument)
+static void release_entries(pte_t *entry, size_t count, pmap_release_fn *release, void *argument)
 {
-    for (i = next_used(entry, i, end); i < end; i = next_used(entry, i + 1, end)) {
-        pte_t old = entry[i];
+    for (; count > 0; count--, entry++) {
+        pte_t old = load(entry);
 
-        __atomic_store_n(&entry[i], 0, __ATOMIC_RELEASE);
+        if (old == 0)
+            continue;
+        __atomic_store_n(entry, 0, __ATOMIC_RELEASE);
         if (release != NULL)
             release(pte_address(old), (old & PTE_DIRTY) != 0, argument);
+    }
+}
+
+void pmap_clear(struct pmap *pmap, vaddr_t start, vaddr_t end, pmap_release_fn *release,
+                void *argument)
+{
+    vaddr_t next;
+
+    for (vaddr_t va = start; va < end; va = next) {
+        pte_t *entry = find_entry(pmap, va, &next);
+
+        if (entry != NULL)
+            release_entries(entry, (min(next, end) - va) / PAGE_SIZE, release, argument);
     }
 }
 
@@ -261,35 +249,7 @@ void pmap_remove(struct pmap *pmap, vaddr_t start, vaddr_t end, pmap_release_fn 
             unset_present(pmap, entry, va, min(next, end), &changed);
     }
     invalidate(pmap, &changed);
-    for (vaddr_t va = changed.start; va < changed.end; va = next) {
-        pte_t *entry = find_entry(pmap, va, &next);
-
-        if (entry != NULL)
-            release_entries(entry - pte_index(va, 1), pte_index(va, 1),
-                            pte_index(min(next, changed.end) - 1, 1) + 1, release, argument);
-    }
-}
-
-/* Clear the leaf tables below `table`, which is of `level` > 1, for its first `count` entries. */
-static void clear_tables(paddr_t table, int level, size_t count, pmap_release_fn *release,
-                         void *argument)
-{
-    const pte_t *entry = direct_map(table);
-
-    for (size_t i = next_used(entry, 0, count); i < count; i = next_used(entry, i + 1, count)) {
-        paddr_t below = pte_address(entry[i]);
-
-        if (level > 2)
-            clear_tables(below, level - 1, PTE_ENTRIES, release, argument);
-        else
-            release_entries(direct_map(below), 0, PTE_ENTRIES, release, argument);
-    }
-}
-
-void pmap_clear(struct pmap *pmap, pmap_release_fn *release, void *argument)
-{
-    clear_tables(pmap->root, PTE_LEVELS, USER_ROOT_ENTRIES, release, argument);
-    pmap->resident = 0;
+    pmap_clear(pmap, changed.start, changed.end, release, argument);
 }
 
 /* Take away what is not in `prot` from one entry; returns whether it had any of that. */

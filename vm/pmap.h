@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "kern/list.h"
 #include "kern/spinlock.h"
 #include "kern/types.h"
 #include <machine/pmap.h>
@@ -14,6 +15,7 @@ struct page;
 struct pmap {
     struct spinlock lock;
     paddr_t root;                /* (i) the top-level table */
+    struct list tables;          /* (l) the pages of all tables, the root's too, by link */
     size_t resident;             /* (l) user pages mapped */
     struct machine_pmap machine; /* the machine's */
 };
@@ -58,8 +60,12 @@ void pmap_enter_absent(struct pmap *pmap, vaddr_t va, struct page *pages[], size
 void pmap_remove(struct pmap *pmap, vaddr_t start, vaddr_t end, pmap_release_fn *release,
                  void *argument);
 
-/* Remove all translations of a page table that no CPU will use again: without invalidation. */
-void pmap_clear(struct pmap *pmap, pmap_release_fn *release, void *argument);
+/*
+ * As pmap_remove() of a page table that no CPU will use again: without invalidation, and
+ * without keeping `resident`.
+ */
+void pmap_clear(struct pmap *pmap, vaddr_t start, vaddr_t end, pmap_release_fn *release,
+                void *argument);
 
 /*
  * Take away from the pages of [start, end) every permission that is not in `prot`, which is not
