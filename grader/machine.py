@@ -29,8 +29,10 @@ MACHINES = ("vkernel", "x86_64")
 # The status of a run that ended in a panic, a hang or the machine's death.
 FAILED = 125
 
-# On a serial line the end of a stream must be said in the stream: DLE E; DLE DLE is one DLE.
+# On a serial line the end of a stream must be said in the stream: DLE E; DLE DLE is one DLE. The
+# first bytes may come before the kernel does, and be lost: it waits for DLE B.
 DLE = b"\x10"
+START_OF_STREAM = bytes(32) + DLE + b"B"
 END_OF_STREAM = DLE + b"E"
 
 PR_SET_PDEATHSIG = 1
@@ -175,6 +177,9 @@ class Running:
                 stderr=self.stderr if self.stderr is not None else errors,
                 preexec_fn=_die_with_parent,
             )
+        if setup.machine == "x86_64" and self.stream and self.process.stdin is not None:
+            self.process.stdin.write(START_OF_STREAM)
+            self.process.stdin.flush()
 
     def __enter__(self) -> Running:
         return self

@@ -4,8 +4,9 @@
  *
  * COM1 is the console. Output is polled: simple, and it works in any context. Input comes by
  * interrupt. When the tty takes no more, the byte is kept and the port's interrupt switched off;
- * its FIFO fills and whoever sends must wait. machine_console_resume() has the interrupt sent
- * again, so that all input is handled by the boot CPU's interrupt handler and needs no lock.
+ * whoever sends must wait. machine_console_resume() has the interrupt sent again, so that all
+ * input is handled by the boot CPU's interrupt handler and needs no lock. The FIFO stays off:
+ * switching it on throws away a byte that came before the kernel did.
  *
  * With console=stream on the command line, input is a stream of bytes with an escape, DLE:
  * DLE E is the end, DLE DLE the byte itself.
@@ -57,12 +58,15 @@ static bool is_stream;      /* (i) */
 static unsigned vector;     /* (i) of input; 0: not started */
 static uint32_t is_writing; /* (a) a CPU fills a FIFO */
 
-/* The interrupt handler's own. */
 #define NO_BYTE (-2)
+static int early = NO_BYTE; /* came before the port was set up */
+
+/* The interrupt handler's own. */
 static int kept = NO_BYTE; /* what the tty did not take; CONSOLE_EOF is possible */
 static bool is_escaped;    /* the last byte was DLE */
+static bool has_begun;     /* a stream: DLE B has come */
 
-static bool port_init(uint16_t port)
+static bool port_init(uint16_t port, bool use_fifo)
 {
     outb(port + PORT_SCRATCH, 0x5a);
     if (inb(port + PORT_SCRATCH) != 0x5a)
@@ -72,19 +76,21 @@ static bool port_init(uint16_t port)
     outb(port + PORT_DATA, 1); /* 115200 baud */
     outb(port + PORT_INTERRUPT_ENABLE, 0);
     outb(port + PORT_LINE, LINE_8N1);
-    outb(port + PORT_FIFO, FIFO_ENABLE);
+    if (use_fifo)
+        outb(port + PORT_FIFO, FIFO_ENABLE);
     outb(port + PORT_MODEM, MODEM_READY);
     return true;
 }
 
 /*
- * Once the transmitter is empty, its FIFO takes 16 bytes. Only one CPU at a time may fill it; but
- * one that panics may have interrupted itself in the midst of that, so none waits for ever.
+ * Once the transmitter is empty, its FIFO takes 16 bytes, or its register one. Only one CPU at a
+ * time may fill it; but one that panics may have interrupted itself in the midst of that, so none
+ * waits for ever.
  */
 static void port_write(uint16_t port, const char *data, size_t length)
 {
     while (length > 0) {
-        size_t part = min(length, (size_t)FIFO_SIZE);
+        size_t part = port == COM1 && !is_stream ? 1 : min(length, (size_t)FIFO_SIZE);
         bool enabled = interrupts_disable();
 
         for (int i = 0; i < LOCK_TRIES && __atomic_exchange_n(&is_writing, 1, __ATOMIC_ACQUIRE);
@@ -102,8 +108,8 @@ static void port_write(uint16_t port, const char *data, size_t length)
 
 void serial_init(void)
 {
-    port_init(COM1);
-    has_results = port_init(COM2);
+    port_init(COM1, false);
+    has_results = port_init(COM2, true);
 }
 
 void serial_read_command_line(void)
@@ -112,6 +118,8 @@ void serial_read_command_line(void)
 
     log_to_debug = cmdline_get("log", value, sizeof(value)) && strcmp(value, "debugcon") == 0;
     is_stream = cmdline_get("console", value, sizeof(value)) && strcmp(value, "stream") == 0;
+    if (is_stream)
+        outb(COM1 + PORT_FIFO, FIFO_ENABLE);
 }
 
 void machine_console_write(const char *text, size_t length)
@@ -171,16 +179,20 @@ void machine_results_write(const void *data, size_t length)
 
 /* --- Input --------------------------------------------------------------------------------- */
 
-/* The byte that came, CONSOLE_EOF, or NO_BYTE for the first half of an escape. */
+/* The byte that came, CONSOLE_EOF, or NO_BYTE for what only means something to us. */
 static int decode(uint8_t byte)
 {
     if (!is_stream)
         return byte;
     if (!is_escaped) {
         is_escaped = byte == DLE;
-        return is_escaped ? NO_BYTE : byte;
+        return is_escaped || !has_begun ? NO_BYTE : byte;
     }
     is_escaped = false;
+    if (!has_begun) {
+        has_begun = byte == 'B';
+        return NO_BYTE;
+    }
     return byte == 'E' ? CONSOLE_EOF : byte;
 }
 
@@ -208,6 +220,8 @@ void machine_console_resume(void)
 
 void serial_start_input(void)
 {
+    if (early != NO_BYTE)
+        kept = decode((uint8_t)early);
     vector = interrupt_allocate(receive, NULL);
     apic_route_isa(COM1_IRQ, vector);
     machine_console_resume(); /* for what came before */
