@@ -32,6 +32,25 @@ static int64_t unknown(uint64_t number)
     return -ENOSYS;
 }
 
+#ifdef DEBUG
+static void note_begin(struct thread *self, uint64_t number, const uint64_t arguments[6])
+{
+    struct syscall_history *history = &self->history;
+    struct syscall_record *record = &history->records[history->begun % SYSCALL_HISTORY];
+
+    record->number = number;
+    for (int i = 0; i < 6; i++)
+        record->arguments[i] = arguments[i];
+    history->begun++;
+}
+
+static void note_end(struct thread *self, int64_t result)
+{
+    self->history.records[self->history.ended % SYSCALL_HISTORY].result = result;
+    self->history.ended++;
+}
+#endif
+
 void syscall_dispatch(void)
 {
     struct thread *self = thread_self();
@@ -43,10 +62,16 @@ void syscall_dispatch(void)
         return;
     }
     frame_syscall_arguments(&self->frame, arguments);
+#ifdef DEBUG
+    note_begin(self, number, arguments);
+#endif
     if (number < TABLE_SIZE && table[number] != NULL)
         result = table[number](arguments);
     else
         result = unknown(number);
+#ifdef DEBUG
+    note_end(self, result);
+#endif
     if (result == -ERESTARTSYS || result == -ERESTARTNOHAND) {
         self->interrupted.number = (int64_t)number;
         self->interrupted.unless_handled = result == -ERESTARTNOHAND;

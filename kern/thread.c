@@ -101,6 +101,9 @@ struct thread *thread_create(const char *name, struct process *process, void (*s
     thread->run_time = 0;
     thread->waiting_for = NULL;
     thread->interrupted = (struct interrupted_call){.number = -1};
+#ifdef DEBUG
+    thread->history.begun = thread->history.ended = 0;
+#endif
     string_copy(thread->name, name, sizeof(thread->name));
     list_node_init(&thread->run_link);
     context_init(&thread->context, thread->stack, thread_main, thread);

@@ -27,6 +27,21 @@ struct interrupted_call {
     nsec_t deadline;     /* of a sleep that goes on when it is made again; 0: none */
 };
 
+#ifdef DEBUG
+#define SYSCALL_HISTORY 16
+
+struct syscall_record {
+    uint64_t number, arguments[6];
+    int64_t result;
+};
+
+/* The last system calls of a thread, for debuggers: call n is records[n % SYSCALL_HISTORY]. */
+struct syscall_history {
+    uint64_t begun, ended; /* how many calls, ever */
+    struct syscall_record records[SYSCALL_HISTORY];
+};
+#endif
+
 /* (i) immutable after creation, (q) the run queue's lock of thread->cpu, (t) only the thread
  * itself, (a) atomic, (w) the lock of the wait queue that it sleeps on */
 struct thread {
@@ -45,7 +60,8 @@ struct thread {
     struct interrupted_call interrupted; /* (t) */
     const char *waiting_for; /* (t) what it sleeps on, for debuggers and panic messages */
 #ifdef DEBUG
-    struct mutex *held; /* (t) the newest mutex that it holds */
+    struct mutex *held;             /* (t) the newest mutex that it holds */
+    struct syscall_history history; /* (t) */
 #endif
     char name[16];          /* (t) */
     struct trapframe frame; /* (t) the user program's registers */
