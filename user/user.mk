@@ -71,7 +71,7 @@ $(foreach program,$(folder_programs),$(eval $(call folder_program_rules,$(progra
 # A staging folder with stripped programs, made into an ext2 image by mke2fs -d.
 
 ROOT_PROGRAMS := $(patsubst %,$(OUT)/root/%,$(filter-out bench/%,$(USER_PROGRAMS)))
-ROOT_TEXTS    := $(patsubst user/%,$(OUT)/root/%,$(wildcard user/etc/* user/tests/sh/*))
+ROOT_TEXTS    := $(patsubst user/%,$(OUT)/root/%,$(wildcard user/etc/* user/tests/sh/* user/tests/guest/*.sh))
 
 $(ROOT_PROGRAMS): $(OUT)/root/%: $(OUT)/user/%
 	@mkdir -p $(@D)
