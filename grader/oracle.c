@@ -82,7 +82,7 @@ static void bind_mount(const char *source, const char *target, unsigned long fla
 static void enter_root(const char *root)
 {
     static const char *const programs[] = {"bin", "tests", "etc"};
-    static const char *const devices[] = {"null", "zero", "random", "urandom", "tty"};
+    static const char *const devices[] = {"null", "zero", "full", "random", "urandom", "tty"};
     static const char *const empty[] = {"root", "proc", "mnt", "tmp", "tmp/work"};
     char source[4096], target[4096];
     const char *top = "/tmp";
