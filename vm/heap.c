@@ -98,13 +98,19 @@ static void noreturn_fn report(const char *what, void *slot, size_t slot_size, v
           slot, slot_size, trailer->size, trailer->allocated_by, trailer->freed_by, caller);
 }
 
-/* Whether `size` bytes all have the value `byte`. */
-static bool is_filled(const void *from, int byte, size_t size)
+/* Whether `size` bytes all have the value `byte`; by words, as there may be many. */
+static bool is_filled(const void *from, uint8_t byte, size_t size)
 {
-    const unsigned char *p = from;
+    const uint8_t *p = from;
+    uint64_t word, pattern = byte * 0x0101010101010101UL;
 
-    for (size_t i = 0; i < size; i++) {
-        if (p[i] != byte)
+    for (; size >= sizeof(word); size -= sizeof(word), p += sizeof(word)) {
+        memcpy(&word, p, sizeof(word));
+        if (word != pattern)
+            return false;
+    }
+    for (; size > 0; size--, p++) {
+        if (*p != byte)
             return false;
     }
     return true;

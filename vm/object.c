@@ -102,14 +102,17 @@ static int grow(struct object *object, size_t index)
 }
 
 /*
- * Read the page at `index` into `page` and cache it. Returns 0, the pager's error, or -EAGAIN when
- * the object changed meanwhile.
+ * Read the page at `index` into `page` and cache it; fill_lock is held. Returns 0, -ENOMEM, the
+ * pager's error, or -EAGAIN when the object changed meanwhile.
  */
 static int fill_page(struct object *object, size_t index, struct page *page)
 {
     unsigned generation = __atomic_load_n(&object->generation, __ATOMIC_ACQUIRE);
     int error = object->pager->read(object, (off_t)(index * PAGE_SIZE), page_data(page));
 
+    /* After the pager, who may know that there is no such page. */
+    if (error == 0)
+        error = grow(object, index);
     if (error != 0)
         return error;
     spin_lock(&object->lock);
@@ -128,10 +131,8 @@ static int fill_page(struct object *object, size_t index, struct page *page)
 static int read_page(struct object *object, size_t index, struct page **found)
 {
     struct page *page;
-    int error = grow(object, index);
+    int error;
 
-    if (error != 0)
-        return error;
     object_relieve();
     page = page_alloc_user();
     if (page == NULL)
