@@ -27,6 +27,8 @@ static const char *fault_name(int signal)
         return "bus error (a file behind the memory was cut?)";
     case SIGFPE:
         return "arithmetic fault";
+    case SIGABRT:
+        return "abort";
     default:
         return "illegal instruction";
     }
@@ -58,7 +60,7 @@ static void handle_fault(int signal, siginfo_t *info, void *context)
 
 void fault_init(void)
 {
-    static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+    static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
     struct sigaction action = {
         .sa_sigaction = handle_fault,
         .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER,

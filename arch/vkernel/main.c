@@ -100,7 +100,7 @@ static void serve_signals(const sigset_t *signals)
 
         if (signal == SIGCHLD) {
             reap_children();
-        } else if (signal == SIGQUIT || (signal > 0 && is_asked)) {
+        } else if (signal == SIGQUIT || signal == SIGABRT || (signal > 0 && is_asked)) {
             console_restore();
             vmspace_stop();
             _exit(128 + signal);
@@ -164,6 +164,7 @@ int main(int argc, char **argv)
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGQUIT);
+    sigaddset(&signals, SIGABRT);
     sigaddset(&signals, SIGHUP);
     sigaddset(&signals, SIGCHLD);
     sigaddset(&signals, SIGUSR1);

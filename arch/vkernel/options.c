@@ -2,6 +2,7 @@
  * The command line of the vkernel, in the spirit of DragonFly BSD's vkernel(7).
  */
 #include "arch/vkernel/vkernel.h"
+#include "kern/main.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -163,7 +164,7 @@ void options_parse(int argc, char **argv)
             fputs(usage, stdout);
             exit(0);
         case VERSION:
-            puts("duet (vkernel) 6.1.0-duet");
+            puts(DUET_VERSION " (vkernel)");
             exit(0);
         default: /* getopt_long() has said what is wrong */
             fputs("Try `duet --help`.\n", stderr);
