@@ -196,8 +196,10 @@ static bool lexer_take_operator(struct parser *parser)
 void lexer_next(struct parser *parser)
 {
     struct input *input = parser->input;
-    if (parser->failed)
+    if (parser->failed) {
+        parser->token = TOKEN_END;
         return;
+    }
     parser->previous_end = input->position;
     lexer_skip_blanks(input);
     int c = input_peek(input);
@@ -211,11 +213,8 @@ void lexer_next(struct parser *parser)
         lexer_read_pending_documents(parser);
         parser->token = TOKEN_NEWLINE;
     } else if (!lexer_take_operator(parser)) {
-        struct word *word = word_read(parser);
-        if (parser->failed)
-            return;
-        parser->token = TOKEN_WORD;
-        parser->word = word;
+        parser->word = word_read(parser);
+        parser->token = parser->failed ? TOKEN_END : TOKEN_WORD;
         const char *text = lexer_plain_text(parser);
         int next = input_peek(input);
         if (text != NULL && text[0] >= '0' && text[0] <= '9' && text[1] == '\0' &&

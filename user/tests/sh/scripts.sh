@@ -41,3 +41,4 @@ f'"
 sh -c 'true&&echo x||echo y;false||echo z'; sh -c '(echo a);(echo b)'; sh -c '{ echo a;};{ echo b; }'
 sh -c 'exec echo replaced; echo no'; sh -c 'exec nosuch_z' 2>/dev/null; echo $?
 rm -f s1 s2 noexec
+sh -c 'echo $(case x in (x) echo "in a substitution";; esac)'; sh -c 'echo $(case )' 2>/dev/null; echo $?
