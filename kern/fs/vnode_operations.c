@@ -166,6 +166,8 @@ static int vnode_page_read(struct object *object, off_t offset, void *page)
 
     if (count < 0)
         return (int)count;
+    if (count == 0)
+        return -EIO; /* wholly past the end: SIGBUS, as on Linux */
     memset((char *)page + count, 0, PAGE_SIZE - (size_t)count);
     return 0;
 }
