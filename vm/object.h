@@ -14,8 +14,10 @@ struct page;
 
 /* Where an object's pages come from; the owner of the object provides it. */
 struct pager {
-    /* Fill `page` (PAGE_SIZE bytes) with the object's bytes from `offset` on, zeros past the end.
-     * May sleep. Returns 0 or a negative errno. */
+    /*
+     * Fill `page` (PAGE_SIZE bytes) with the object's bytes from `offset` on, zeros past the end.
+     * May sleep. Returns 0 or a negative errno: -EIO for a page wholly past the end.
+     */
     int (*read)(struct object *object, off_t offset, void *page);
     /* The last reference is gone; the pages are freed already. May be NULL. The
      * object itself is freed on return. */
