@@ -11,7 +11,7 @@
 #include "kern/abi/signal.h"
 #include "kern/cpu.h"
 #include "kern/machine.h"
-#include "kern/print.h"
+#include "kern/oom.h"
 #include "kern/process.h"
 #include "kern/sched.h"
 #include "kern/signal.h"
@@ -26,9 +26,8 @@ static void page_fault(struct trap *trap)
     if (error == 0)
         return;
     if (error == -ENOMEM) {
-        kprintf("process %d (%s): out of memory, killed\n", process_self()->pid,
-                process_self()->name);
-        process_exit(SIGKILL);
+        oom_kill();
+        return;
     }
     trap->kind = TRAP_EXCEPTION;
     trap->signal = error == -EFAULT || error == -EACCES ? SIGSEGV : SIGBUS;

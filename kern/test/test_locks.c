@@ -35,6 +35,10 @@ void machine_replay_interrupts(void)
 {
 }
 
+void machine_yield(void)
+{
+}
+
 bool is_panicking(void)
 {
     return false;

@@ -52,6 +52,10 @@ void machine_replay_interrupts(void)
 {
 }
 
+void machine_yield(void)
+{
+}
+
 void clock_set_sched_deadline(nsec_t deadline)
 {
     sched_deadline[cpu_self()->id] = deadline;
