@@ -19,12 +19,27 @@ endif
 # Everything that is made lies below OUT.
 OUT ?= build
 
-# RELEASE=1 is optimised and leaves the checks out. Both builds live side by side.
+# SAN=address|undefined: the vkernel checked by one of the compiler's sanitizers.
+SAN ?=
+ifneq ($(SAN),)
+ifneq ($(filter-out address undefined,$(SAN)),)
+$(error SAN is $(SAN): it must be address or undefined)
+endif
+ifneq ($(filter qemu,$(MAKECMDGOALS))$(filter x86_64,$(firstword $(MACHINE))),)
+$(error SAN=$(SAN) is for MACHINE=vkernel: sanitizers need a host process to live in)
+endif
+ifeq ($(RELEASE),1)
+$(error SAN=$(SAN) is for debug builds: leave RELEASE=1 out)
+endif
+override MACHINE := vkernel
+endif
+
+# RELEASE=1 is optimised and leaves the checks out. All builds live side by side.
 ifeq ($(RELEASE),1)
 BUILD    := $(OUT)/release
 OPTIMISE := -O2 -g
 else
-BUILD    := $(OUT)
+BUILD    := $(OUT)$(SAN:%=/san-%)
 OPTIMISE := -O1 -g -DDEBUG
 endif
 
@@ -54,7 +69,7 @@ endif
 # The compiler's own headers (stdint.h, stddef.h, ...): all that freestanding code may include.
 COMPILER_HEADERS := $(shell $(CC) -print-file-name=include)
 
-all: kernels root-image $(if $(filter build,$(OUT)),compile_commands.json) ## Build both kernels (or MACHINE=vkernel|x86_64) and the root image
+all: kernels root-image $(if $(filter build,$(OUT)$(SAN)),compile_commands.json) ## Build both kernels (or MACHINE=vkernel|x86_64) and the root image
 
 include kern/kernel.mk user/user.mk grader/grader.mk
 
@@ -70,6 +85,7 @@ clean: ## Remove everything that was made
 #v Variables:
 #v   MACHINE=vkernel|x86_64   only this machine (default: both; for boot: vkernel)
 #v   RELEASE=1                optimised, without checks, in build/release/
+#v   SAN=address|undefined    the vkernel under a sanitizer, in build/san-*/  (run, boot, check)
 #v   CC=clang                 another compiler;  WERROR=1 warnings are errors;  V=1 show commands
 
 # compile_commands.json, for editors: one entry a source, with the command that compiles it.

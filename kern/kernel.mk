@@ -10,10 +10,14 @@
 #       NAME_own_cflags flags for the sources in arch/NAME itself
 #       NAME_ldflags    flags for the link;  NAME_ldscript  a file that the link depends on
 
-KERNEL_SOURCES := $(wildcard kern/*.c kern/fs/*.c kern/dev/*.c vm/*.c)
+KERNEL_SOURCES := $(wildcard kern/*.c kern/fs/*.c kern/dev/*.c vm/*.c) $(EXTRA_SOURCES)
 
 KERNEL_CFLAGS := -std=gnu11 $(OPTIMISE) -fno-omit-frame-pointer -fno-strict-aliasing \
                  -fno-stack-protector -fcf-protection=none $(WARNINGS) -I.
+SAN_CFLAGS_address   := -fsanitize=address -DSAN_ADDRESS
+SAN_CFLAGS_undefined := -fsanitize=undefined -fno-sanitize-recover=all
+SAN_CFLAGS    := $(SAN_CFLAGS_$(SAN))
+KERNEL_CFLAGS += $(SAN_CFLAGS)
 FREESTANDING  := -ffreestanding -nostdinc -isystem $(COMPILER_HEADERS)
 
 .PHONY: kernels

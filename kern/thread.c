@@ -15,6 +15,7 @@
 #include "kern/mutex.h"
 #include "kern/print.h"
 #include "kern/process.h"
+#include "kern/sanitizer.h"
 #include "kern/string.h"
 #include "kern/symbols.h"
 #include "vm/heap.h"
@@ -106,6 +107,7 @@ struct thread *thread_create(const char *name, struct process *process, void (*s
 #endif
     string_copy(thread->name, name, sizeof(thread->name));
     list_node_init(&thread->run_link);
+    sanitizer_unpoison(thread->stack, KERNEL_STACK_SIZE); /* the frames that the last thread left */
     context_init(&thread->context, thread->stack, thread_main, thread);
     spin_lock(&threads_lock);
     list_push_back(&all_threads, &thread->all_link);

@@ -28,6 +28,7 @@
 #include "vm/heap.h"
 #include "kern/list.h"
 #include "kern/print.h"
+#include "kern/sanitizer.h"
 #include "kern/spinlock.h"
 #include "kern/string.h"
 #include "vm/page.h"
@@ -126,6 +127,7 @@ static void mark_used(void *slot, size_t slot_size, size_t size, void *caller)
     trailer->freed_by = NULL;
     memset(slot, POISON_NEW, size);
     memset((char *)slot + size, RED_ZONE, slot_size - sizeof(*trailer) - size);
+    sanitizer_poison((char *)slot + size, slot_size - sizeof(*trailer) - size);
 }
 
 static void mark_free(void *slot, size_t slot_size, void *caller)
@@ -135,6 +137,7 @@ static void mark_free(void *slot, size_t slot_size, void *caller)
     trailer->magic = MAGIC_FREE;
     trailer->freed_by = caller;
     memset(slot, POISON_FREE, slot_size - sizeof(*trailer));
+    sanitizer_poison(slot, slot_size - sizeof(*trailer));
 }
 
 /* Check an object that is about to be freed. */
@@ -146,6 +149,7 @@ static void check_used(void *slot, size_t slot_size, void *caller)
         report("freed twice", slot, slot_size, caller);
     if (trailer->magic != MAGIC_USED || trailer->size > slot_size - OVERHEAD)
         report("overrun into the trailer, or never allocated", slot, slot_size, caller);
+    sanitizer_unpoison(slot, slot_size - sizeof(*trailer));
     if (!is_filled((char *)slot + trailer->size, RED_ZONE,
                    slot_size - sizeof(*trailer) - trailer->size))
         report("overrun", slot, slot_size, caller);
@@ -158,6 +162,7 @@ static void check_free(void *slot, size_t slot_size, void *caller)
 
     if (trailer->magic != MAGIC_FREE)
         report("trailer of a free slot overwritten", slot, slot_size, caller);
+    sanitizer_unpoison(slot, slot_size - sizeof(*trailer));
     if (!is_filled(slot, POISON_FREE, slot_size - sizeof(*trailer)))
         report("written after it was freed", slot, slot_size, caller);
 }
@@ -386,6 +391,30 @@ void kfree(void *p)
 #endif
     large_free(page);
 }
+
+#ifdef DEBUG
+bool heap_find(vaddr_t address, struct heap_object *object)
+{
+    const struct page *page = page_from_address(direct_map_address((const void *)address));
+    const struct slab *slab = page->owner;
+    const struct trailer *trailer;
+    size_t offset, slot_size;
+
+    if (!(page->flags & PAGE_SLAB) || address < (vaddr_t)slab + SLAB_HEADER_SIZE)
+        return false;
+    offset = address - (vaddr_t)slab - SLAB_HEADER_SIZE;
+    slot_size = slab->cache->slot_size;
+    if (offset >= slab->cache->capacity * slot_size)
+        return false;
+    object->start = address - offset % slot_size;
+    trailer = trailer_of((void *)object->start, slot_size);
+    object->size = trailer->size;
+    object->is_free = trailer->magic == MAGIC_FREE;
+    object->allocated_by = (vaddr_t)trailer->allocated_by;
+    object->freed_by = (vaddr_t)trailer->freed_by;
+    return true;
+}
+#endif
 
 size_t heap_used(void)
 {

@@ -20,5 +20,18 @@ void *kzalloc(size_t size) must_check;
 /* Free what kmalloc() or kzalloc() returned; NULL is fine. Any context. */
 void kfree(void *p);
 
+#ifdef DEBUG
+/* An object of the heap or what is left of it, for reports of bugs. */
+struct heap_object {
+    vaddr_t start;
+    size_t size; /* what was asked for */
+    bool is_free;
+    vaddr_t allocated_by, freed_by; /* return addresses; 0: never */
+};
+
+/* Find the object whose slot this address of the direct map lies in, if it is in one. */
+bool heap_find(vaddr_t address, struct heap_object *object);
+#endif
+
 /* Bytes handed out and not freed, for leak checks. */
 size_t heap_used(void);

@@ -26,6 +26,7 @@
 #include "vm/page.h"
 #include "kern/machine.h"
 #include "kern/print.h"
+#include "kern/sanitizer.h"
 #include "kern/spinlock.h"
 #include "kern/string.h"
 
@@ -158,6 +159,7 @@ static struct page *alloc_block(unsigned order, bool clear)
     page = find_block(order);
     if (page == NULL)
         return NULL;
+    sanitizer_unpoison(page_data(page), PAGE_SIZE << order);
 #ifdef DEBUG
     for (size_t i = 0; i < 1UL << order; i++) {
         if (page[i].flags & PAGE_POISONED)
@@ -207,9 +209,11 @@ void page_release(struct page *page)
     if (before == 0)
         panic("page %#lx was freed twice, or never allocated", page_address(page));
     page->flags = 0;
+    sanitizer_unpoison(page_data(page), PAGE_SIZE << page->order); /* what the heap poisoned */
 #ifdef DEBUG
     poison_block(page, page->order);
 #endif
+    sanitizer_poison(page_data(page), PAGE_SIZE << page->order);
     free_block(page, page->order);
 }
 
@@ -239,6 +243,7 @@ static void add_range(const struct memory_range *range)
 
         while (!is_aligned(number, 1UL << order) || number + (1UL << order) > end)
             order--;
+        sanitizer_poison(direct_map(number << PAGE_SHIFT), PAGE_SIZE << order);
         free_block(&page_array[number - page_array_base], order);
         number += 1UL << order;
     }

@@ -39,6 +39,7 @@ void machine_yield(void)
 
 void context_switch(struct context *from, struct context *to)
 {
+    sanitizer_before_switch();
     context_switch_registers(from, to);
 }
 
@@ -69,6 +70,14 @@ void service_thread_start(void *(*start)(void *), void *argument)
 
     if (error != 0)
         die(1, error, "cannot start a thread");
+}
+
+bool is_cpu_thread(void)
+{
+    vaddr_t gs = 0;
+
+    host_call(SYS_arch_prctl, ARCH_GET_GS, &gs);
+    return gs != 0;
 }
 
 /* --- CPUs ---------------------------------------------------------------------------------- */

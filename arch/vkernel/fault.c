@@ -10,7 +10,6 @@
 #include "kern/print.h"
 #include "kern/thread.h"
 
-#include <asm/prctl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -46,11 +45,10 @@ static bool is_stack_overflow(vaddr_t address)
 static void handle_fault(int signal, siginfo_t *info, void *context)
 {
     const greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
-    vaddr_t address = (vaddr_t)info->si_addr, gs = 0;
+    vaddr_t address = (vaddr_t)info->si_addr;
     vaddr_t pc = (vaddr_t)registers[REG_RIP], fp = (vaddr_t)registers[REG_RBP];
 
-    host_call(SYS_arch_prctl, ARCH_GET_GS, &gs);
-    if (gs == 0) /* a service thread: not the kernel's business */
+    if (!is_cpu_thread()) /* not the kernel's business */
         die(125, 0, "internal error: %s at %#lx, address %#lx", fault_name(signal), pc, address);
     interrupts_disable();
     if (signal == SIGSEGV && is_stack_overflow(address))

@@ -5,11 +5,12 @@
 vkernel_stub       := $(BUILD)/vkernel/stub
 vkernel_sources    := $(wildcard arch/vkernel/*.c arch/vkernel/*.S \
                                  arch/vkernel/vmspace/*.c arch/vkernel/vmspace/*.S) \
-                      arch/x86_64/switch.S arch/x86_64/context.c arch/x86_64/signal_frame.c
+                      arch/x86_64/switch.S arch/x86_64/context.c arch/x86_64/signal_frame.c \
+                      $(SAN:%=arch/vkernel/sanitizer/%.c)
 vkernel_omit       := kern/string.c
 vkernel_cflags     := -fno-pie
 vkernel_own_cflags := -fno-pie -D_GNU_SOURCE -DSTUB_IMAGE=\"$(vkernel_stub)\"
-vkernel_ldflags    := -no-pie -pthread -Wl,-z,noexecstack
+vkernel_ldflags    := $(SAN_CFLAGS) -no-pie -pthread -Wl,-z,noexecstack
 
 # The stub: a program of its own, without a C library, which the vkernel carries in it. It lies
 # beyond the first 2 GiB, so addresses take 64 bits (-mcmodel=large).

@@ -176,6 +176,7 @@ int main(int argc, char **argv)
     console_init();
     interrupt_init();
     fault_init();
+    sanitizer_init();
     (void)fault_stack_install();
     cpu_start_boot();
     sigdelset(&signals, SIGUSR1);

@@ -6,6 +6,7 @@
 #include "arch/vkernel/vkernel.h"
 #include "arch/vkernel/vmspace/linux.h"
 #include "kern/machine.h"
+#include "kern/sanitizer.h"
 #include <machine/param.h>
 
 #include <errno.h>
@@ -50,5 +51,6 @@ void *machine_stack_create(void)
 
 void machine_stack_destroy(void *stack)
 {
+    sanitizer_unpoison(stack, KERNEL_STACK_SIZE); /* for whatever the host puts there next */
     host_call(SYS_munmap, (char *)stack - PAGE_SIZE, KERNEL_STACK_SIZE + PAGE_SIZE);
 }

@@ -52,6 +52,9 @@ void die(int status, int error, const char *format, ...) printf_like(3, 4) noret
 /* cpu.c: run kernel_main() on CPU 0, a host thread of its own. */
 void cpu_start_boot(void);
 
+/* Whether this host thread is a CPU, not a service thread. */
+bool is_cpu_thread(void);
+
 /* Start an ordinary host thread that takes no interrupts. */
 void service_thread_start(void *(*start)(void *), void *argument);
 
@@ -81,6 +84,19 @@ void disk_interrupt(void); /* on CPU 0: complete requests */
 void fault_init(void);
 /* Give this host thread a stack for that handler. */
 void *fault_stack_install(void);
+
+/* sanitizer/: make SAN=address: catch findings; announce the stack of the CPU's next thread. */
+#ifdef SAN_ADDRESS
+void sanitizer_init(void);
+void sanitizer_before_switch(void);
+#else
+static inline void sanitizer_init(void)
+{
+}
+static inline void sanitizer_before_switch(void)
+{
+}
+#endif
 
 /* memory.c: the machine's physical memory. */
 void memory_init(void);
