@@ -1,4 +1,4 @@
-/* unit: kern/mutex.c kern/spinlock.c kern/wait.c kern/test/check.c */
+/* unit: kern/mutex.c kern/spinlock.c kern/wait.c kern/test/check.c kern/test/fake_cpu.c */
 /*
  * Locks and wait queues, without a machine: one pretended CPU with two threads. A thread that
  * would sleep calls `while_asleep` instead, which plays what others do meanwhile.
@@ -29,14 +29,6 @@ static unsigned sleeps;
 struct thread *thread_self(void)
 {
     return cpus[0].current;
-}
-
-void machine_replay_interrupts(void)
-{
-}
-
-void machine_yield(void)
-{
 }
 
 bool is_panicking(void)

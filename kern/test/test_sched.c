@@ -1,4 +1,4 @@
-/* unit: kern/sched.c kern/spinlock.c kern/test/check.c */
+/* unit: kern/sched.c kern/spinlock.c kern/test/check.c kern/test/fake_cpu.c */
 /*
  * The run queues, without a machine: three pretended CPUs, of which this thread is one at a time
  * (cpu_self() reads GS), pretended time, and a context_switch() that only returns, as if the
@@ -45,14 +45,6 @@ void machine_pmap_activate(struct pmap *pmap)
 }
 
 void machine_idle(void)
-{
-}
-
-void machine_replay_interrupts(void)
-{
-}
-
-void machine_yield(void)
 {
 }
 
