@@ -6,7 +6,7 @@
  * the unwinder of the compiler's library.
  */
 #include "arch/vkernel/vkernel.h"
-#include "kern/machine.h"
+#include "kern/cpu.h"
 #include "kern/print.h"
 #include "kern/symbols.h"
 
