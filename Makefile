@@ -58,7 +58,7 @@ Q   := $(if $(filter 1,$(V)),,@)
 SAY := @$(if $(filter 1,$(V))$(findstring s,$(firstword -$(MAKEFLAGS))),:,echo)
 
 # Before anything else: are the tools here?
-needing_tools := $(firstword $(filter check bench qemu boot run,$(MAKECMDGOALS)))
+needing_tools := $(firstword $(filter check bench qemu boot run gdb qemu-gdb,$(MAKECMDGOALS)))
 ifneq ($(needing_tools),)
 tools_message := $(shell grader/install.sh $(needing_tools))
 ifneq ($(.SHELLSTATUS),0)
@@ -71,7 +71,7 @@ COMPILER_HEADERS := $(shell $(CC) -print-file-name=include)
 
 all: kernels root-image $(if $(filter build,$(OUT)$(SAN)),compile_commands.json) ## Build both kernels (or MACHINE=vkernel|x86_64) and the root image
 
-include kern/kernel.mk user/user.mk grader/grader.mk
+include kern/kernel.mk user/user.mk grader/grader.mk kern/gdb/gdb.mk
 
 help: ## Show this list
 	@echo 'Duet: one kernel, two machines.  Usage: make TARGET [VARIABLE=VALUE ...]'

@@ -1,5 +1,5 @@
 #!/bin/sh
-# See that the tools for a target are here: install.sh run|qemu|check|bench
+# See that the tools for a target are here: install.sh run|qemu|gdb|qemu-gdb|check|bench
 #
 # What is missing is installed with apt, announced first; where that cannot be done, the one
 # command to type is printed. A tool that is too old gets a sentence. Silent when all is well.
@@ -29,7 +29,10 @@ need python3 python3
 echo '#include <stdio.h>' | "${CC:-gcc}" -E - >/dev/null 2>&1 || missing="$missing libc6-dev"
 
 case $target in
-qemu | check | bench) need qemu-system-x86_64 qemu-system-x86 ;;
+qemu | qemu-gdb | check | bench) need qemu-system-x86_64 qemu-system-x86 ;;
+esac
+case $target in
+gdb | qemu-gdb | check) need gdb gdb ;;
 esac
 case $target in
 check)
@@ -82,7 +85,7 @@ fi
 too_old e2fsprogs "$(mke2fs -V 2>&1 | number)" 1.43
 too_old python3 "$(python3 --version | number)" 3.8
 case $target in
-qemu | check | bench)
+qemu | qemu-gdb | check | bench)
     too_old QEMU "$(qemu-system-x86_64 --version | sed -n 's/.*emulator version//p' | number)" 5
     ;;
 esac

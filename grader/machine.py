@@ -100,8 +100,13 @@ def vkernel_arguments(setup: Setup, log: Optional[Path], results: Optional[Path]
 
 
 def x86_64_arguments(
-    setup: Setup, log: Optional[Path], results: Optional[Path], stream: bool
+    setup: Setup,
+    log: Optional[Path],
+    results: Optional[Path],
+    stream: bool,
+    terminal: Optional[str] = None,
 ) -> List[str]:
+    """`terminal`: a pseudo-terminal for the console, instead of standard input and output."""
     words = list(setup.kernel_arguments)
     if stream:
         words.append("console=stream")
@@ -111,12 +116,14 @@ def x86_64_arguments(
         words += ["--", setup.command]
     # On a terminal, ^A x ends QEMU; a stream has every byte for the guest.
     console = "stdio,id=console,signal=off" + ("" if stream else ",mux=on")
+    if terminal is not None:
+        console = f"serial,id=console,path={terminal}"
     arguments = ["qemu-system-x86_64", "-machine", "q35", "-accel", "tcg,thread=multi"]
     arguments += ["-cpu", "max", "-m", setup.memory, "-smp", str(setup.cpus)]
     arguments += ["-kernel", str(setup.kernel), "-append", " ".join(words)]
     arguments += ["-nodefaults", "-no-reboot", "-display", "none"]
     arguments += ["-chardev", console, "-serial", "chardev:console"]
-    if not stream:
+    if not stream and terminal is None:
         arguments += ["-mon", "chardev=console,mode=readline"]
     arguments += ["-chardev", file_backend("results", results), "-serial", "chardev:results"]
     arguments += ["-chardev", file_backend("log", log)]

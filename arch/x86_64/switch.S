@@ -6,6 +6,7 @@
  *      r15 r14 r13 r12 rbx rbp     the callee-saved registers (System V ABI, section 3.2.1)
  *      return address
  */
+        .cfi_sections .debug_frame
         .text
 
 /*
@@ -40,9 +41,12 @@ context_switch_registers:
         .globl  context_start
         .type   context_start, @function
 context_start:
+        .cfi_startproc
+        .cfi_undefined rip              /* debuggers: nothing called this */
         mov     %r13, %rdi
         call    *%r12
         ud2                             /* it never returns */
+        .cfi_endproc
         .size   context_start, . - context_start
 
         .section .note.GNU-stack, "", @progbits

@@ -52,9 +52,11 @@ class Subcommand(gdb.Command):
         self.dont_repeat()
         words = shlex.split(argument)
         required = [word for word in self.usage.split() if not word.startswith("[")]
-        if len(words) < len(required) or len(words) > len(self.usage.split()):
+        is_open = self.usage.endswith("...")
+        too_many = len(words) > len(self.usage.split()) and not is_open
+        if len(words) < len(required) or too_many:
             raise DuetError(f"Usage: duet {self.name} {self.usage}")
-        if gdb.selected_thread() is None:
+        if self.run is not boot and gdb.selected_thread() is None:
             raise DuetError("the machine is not running")
         self.run(words)
 
@@ -206,7 +208,19 @@ def open_program(words: List[str]) -> None:
 
 KEPT: List["tempfile.TemporaryDirectory[str]"] = []  # removed when gdb ends
 
+
+def boot(words: List[str]) -> None:
+    """Start the machine that this kernel is for, and stop where the kernel begins.
+
+    Options: --image FILE, --cpus N, --memory SIZE, --command COMMAND, --disks 'FILE...',
+    --kernel-arguments 'WORD...'."""
+    import session  # what runs machines is not needed for a kernel that runs already
+
+    session.boot(words)
+
+
 COMMANDS = (
+    ("boot", boot, "[OPTION]..."),
     ("ps", show_processes, ""),
     ("cpus", show_cpus, ""),
     ("cpu", select_cpu, "N"),

@@ -32,11 +32,11 @@ syscall:
     mov %r9, %r8
     mov 8(%rsp), %r9
     syscall
-return_result:
+.Lreturn_result:
     cmp $-4095, %rax            /* -4095..-1 are errors */
-    jae return_error
+    jae .Lreturn_error
     ret
-return_error:
+.Lreturn_error:
     neg %eax
     mov %eax, errno(%rip)
     mov $-1, %rax
@@ -53,7 +53,7 @@ vfork:
     mov $58, %eax
     syscall
     push %rdx
-    jmp return_result
+    jmp .Lreturn_result
 
 /* Where signal handlers return to: rt_sigreturn(2). It does not come back. */
     .global signal_restorer
