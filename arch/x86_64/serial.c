@@ -58,10 +58,8 @@ static bool is_stream;      /* (i) */
 static unsigned vector;     /* (i) of input; 0: not started */
 static uint32_t is_writing; /* (a) a CPU fills a FIFO */
 
-#define NO_BYTE (-2)
-static int early = NO_BYTE; /* came before the port was set up */
-
 /* The interrupt handler's own. */
+#define NO_BYTE (-2)
 static int kept = NO_BYTE; /* what the tty did not take; CONSOLE_EOF is possible */
 static bool is_escaped;    /* the last byte was DLE */
 static bool has_begun;     /* a stream: DLE B has come */
@@ -220,8 +218,6 @@ void machine_console_resume(void)
 
 void serial_start_input(void)
 {
-    if (early != NO_BYTE)
-        kept = decode((uint8_t)early);
     vector = interrupt_allocate(receive, NULL);
     apic_route_isa(COM1_IRQ, vector);
     machine_console_resume(); /* for what came before */
