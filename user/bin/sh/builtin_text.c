@@ -24,23 +24,23 @@ static int finish_output(const char *command, struct text *text)
 }
 
 /*
- * Add what the escape behind a backslash stands for. In echo and %b an octal number has a leading
- * zero. Returns what follows it, or NULL at \c, which ends all output.
+ * Add what the escape behind a backslash stands for. In echo and %b an octal number may have
+ * a zero more in front. Returns what follows it, or NULL at \c, which ends all output.
  */
-static const char *add_escape(struct text *text, const char *p, bool octal_has_zero)
+static const char *add_escape(struct text *text, const char *p, bool is_echo)
 {
     static const char letters[] = "abfnrtv\\", values[] = "\a\b\f\n\r\t\v\\";
     const char *found = *p != '\0' ? strchr(letters, *p) : NULL;
-    if (*p == 'c' && octal_has_zero)
+    if (*p == 'c' && is_echo)
         return NULL;
     if (found != NULL) {
         text_add(text, values[found - letters]);
         return p + 1;
     }
-    if (*p >= '0' && *p <= '7' && (*p == '0' || !octal_has_zero)) {
+    if (*p >= '0' && *p <= '7') {
         unsigned value = 0;
         size_t digits = 3;
-        if (octal_has_zero)
+        if (is_echo && *p == '0')
             p++;
         while (digits-- > 0 && *p >= '0' && *p <= '7')
             value = value * 8 + (unsigned)(*p++ - '0');
