@@ -41,6 +41,7 @@ enum {
 
 #define INTERRUPT_RECEIVED 0x01
 #define FIFO_ENABLE        0x07 /* and clear both */
+#define FIFO_TRIGGER_14    0xc0 /* interrupt at 14 bytes, or when no more come for a while */
 #define FIFO_SIZE          16
 #define LINE_8N1           0x03
 #define LINE_DIVISOR       0x80
@@ -117,7 +118,7 @@ void serial_read_command_line(void)
     log_to_debug = cmdline_get("log", value, sizeof(value)) && strcmp(value, "debugcon") == 0;
     is_stream = cmdline_get("console", value, sizeof(value)) && strcmp(value, "stream") == 0;
     if (is_stream)
-        outb(COM1 + PORT_FIFO, FIFO_ENABLE);
+        outb(COM1 + PORT_FIFO, FIFO_ENABLE | FIFO_TRIGGER_14);
 }
 
 void machine_console_write(const char *text, size_t length)
