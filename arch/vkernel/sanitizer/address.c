@@ -25,6 +25,7 @@
 
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
+#include <string.h>
 
 /* Variables live on kernel stacks only, never on the fake ones that a host thread may own; leaks
  * are not the process's to find; faults and their stacks are fault.c's. */
@@ -32,7 +33,8 @@ const char *__asan_default_options(void);
 const char *__asan_default_options(void)
 {
     return "detect_stack_use_after_return=0:detect_leaks=0:use_sigaltstack=0:handle_segv=0:"
-           "handle_sigbus=0:handle_sigfpe=0:handle_sigill=0:handle_abort=0:exitcode=125";
+           "handle_sigbus=0:handle_sigfpe=0:handle_sigill=0:handle_abort=0:print_legend=0:"
+           "exitcode=125";
 }
 
 /* Announced before the switch: nothing looks until it is done. */
@@ -62,38 +64,43 @@ static const char *function_name(vaddr_t return_address)
     return name != NULL ? name : "nobody";
 }
 
-/* Say in the kernel's terms what lies there: the sanitizer knows only that it is poisoned. */
-static void describe(vaddr_t address, char *text, size_t size)
+/*
+ * What is wrong at an address, in the kernel's terms: the sanitizer knows only that somebody has
+ * poisoned it. Fills `object` with what is known of it; returns NULL when nothing is.
+ */
+static const char *describe(vaddr_t address, char *object, size_t size)
 {
     vaddr_t offset = address - DIRECT_MAP_BASE;
-    struct heap_object object;
+    struct heap_object found;
 
-    text[0] = '\0';
+    object[0] = '\0';
     if (offset < PAGE_SIZE || offset >= options.memory)
-        return;
-    if (heap_find(address, &object))
-        format(text, size, ": byte %zu of %zu %s, allocated by %s, freed by %s",
-               address - object.start, object.size, object.is_free ? "freed" : "in use",
-               function_name(object.allocated_by), function_name(object.freed_by));
-    else if (page_references(page_from_address(offset)) == 0)
-        format(text, size, ": in a free page");
+        return NULL;
+    if (!heap_find(address, &found))
+        return page_references(page_from_address(offset)) == 0 ? "use of a free page" : NULL;
+    size -= (size_t)format(object, size, ", byte %zu of %zu allocated by %s", address - found.start,
+                           found.size, function_name(found.allocated_by));
+    if (!found.is_free)
+        return "heap overflow";
+    format(object + strlen(object), size, ", freed by %s", function_name(found.freed_by));
+    return "use after free";
 }
 
 /* And this afterwards. */
 static void report(const char *text)
 {
-    const char *what = __asan_get_report_description();
-    const char *access = __asan_get_report_access_type() ? "write" : "read";
-    size_t size = __asan_get_report_access_size();
     vaddr_t address = (vaddr_t)__asan_get_report_address();
     char object[160];
+    const char *what = describe(address, object, sizeof(object));
 
     (void)text;
+    if (what == NULL)
+        what = __asan_get_report_description();
     if (!is_cpu_thread())
-        die(125, 0, "AddressSanitizer: %s, %s of %zu bytes at %#lx", what, access, size, address);
-    describe(address, object, sizeof(object));
-    panic_at(0, (vaddr_t)__asan_get_report_bp(), "AddressSanitizer: %s, %s of %zu bytes at %#lx%s",
-             what, access, size, address, object);
+        die(125, 0, "AddressSanitizer: %s at %#lx%s", what, address, object);
+    panic_at(0, (vaddr_t)__asan_get_report_bp(), "AddressSanitizer: %s: %s of %zu bytes at %#lx%s",
+             what, __asan_get_report_access_type() ? "write" : "read",
+             __asan_get_report_access_size(), address, object);
 }
 
 void sanitizer_init(void)

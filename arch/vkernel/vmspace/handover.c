@@ -27,6 +27,11 @@
  * writable memory until the vkernel has set RUN. So whoever executes it is stopped, even a
  * guest that jumped there; and TRAPPED is true. It costs 0.2 microseconds a trap.
  *
+ * How long to spin. Both sides' turns are measured by the processor's cycle counter, the stub's by
+ * the stub itself, without the time that waking it took. While the turns of a side are short on
+ * average, the other side spins for a bounded time before it sleeps. Where the host has no
+ * processor to spare nobody spins.
+ *
  * A guest may block the kick with a forged signal frame. It is then found not to react while it
  * uses the processor, and killed.
  */
@@ -37,43 +42,39 @@
 #include <signal.h>
 #include <time.h>
 
-#define SPIN_MIN   16
-#define SPIN_MAX   2000 /* some 30 to 50 microseconds: what waking a halted processor may cost */
-#define SPIN_PROBE 16   /* every so many waits is a full one, to notice that times have changed */
+#define SPIN_CYCLES 100000UL /* some 30 to 40 microseconds */
 
 #define PATIENCE_NSEC (300 * 1000 * 1000UL) /* CPU time after a kick before a stub is killed */
 #define CHECK_NSEC    (50 * 1000 * 1000L)
 
-static uint32_t spin_next(struct spin *spin)
+static uint64_t cycles(void)
 {
-    if (!vmspace_config.may_spin)
-        return 0;
-    return ++spin->waits % SPIN_PROBE == 0 ? SPIN_MAX : spin->budget;
+    return __builtin_ia32_rdtsc();
 }
 
-/* The wait is over: was spinning enough? */
-static void spin_adapt(struct spin *spin, bool slept)
+/* One side's turn took so long. */
+static void note_turn(uint64_t *average, uint64_t duration)
 {
-    if (slept)
-        spin->budget = max(spin->budget / 2, (uint32_t)SPIN_MIN);
-    else
-        spin->budget = min(spin->budget * 2 + SPIN_MIN, (uint32_t)SPIN_MAX);
+    *average = (*average * 3 + min(duration, 8 * SPIN_CYCLES)) / 4;
+}
+
+/* How many cycles the other side should spin while it waits for a side with this average. */
+static uint64_t worth_spinning(uint64_t average)
+{
+    return vmspace_config.may_spin && average < SPIN_CYCLES / 2 ? SPIN_CYCLES : 0;
 }
 
 void handover_resume(struct stub *stub)
 {
     struct stub_orders *orders = stub->orders;
-    uint32_t trapped = STATE_TRAPPED, spins = spin_next(&stub->its_spin);
-    bool sleeps;
+    uint32_t trapped = STATE_TRAPPED;
 
-    if (orders->spin != spins)
-        orders->spin = spins;
+    note_turn(&stub->our_turn, cycles() - stub->our_turn_began);
+    orders->spin = (uint32_t)worth_spinning(stub->our_turn);
     if (!__atomic_compare_exchange_n(&orders->state, &trapped, STATE_RUN, false, __ATOMIC_SEQ_CST,
                                      __ATOMIC_SEQ_CST))
         return; /* it died; handover_wait() will say so */
-    sleeps = stub->words->stub_sleeps != 0;
-    spin_adapt(&stub->its_spin, sleeps);
-    if (sleeps)
+    if (stub->words->stub_sleeps)
         host_futex_wake(&orders->state, 1);
 }
 
@@ -130,16 +131,14 @@ static void sleep_for_turn(struct stub *stub, const struct vextframe *vframe)
 bool handover_wait(struct stub *stub, const struct vextframe *vframe)
 {
     struct stub_orders *orders = stub->orders;
-    uint32_t spins = spin_next(&stub->our_spin);
+    uint64_t start = cycles(), spin = worth_spinning(stub->its_turn);
 
-    while (orders->state == STATE_RUN && spins-- > 0)
+    while (orders->state == STATE_RUN && cycles() - start < spin)
         __asm__ volatile("pause");
-    if (orders->state == STATE_RUN) {
+    if (orders->state == STATE_RUN)
         sleep_for_turn(stub, vframe);
-        spin_adapt(&stub->our_spin, true);
-    } else {
-        spin_adapt(&stub->our_spin, false);
-    }
+    note_turn(&stub->its_turn, stub->words->trapped_at - stub->words->resumed_at);
+    stub->our_turn_began = cycles();
     stub->stuck_at = 0;
     return __atomic_load_n(&orders->state, __ATOMIC_ACQUIRE) == STATE_TRAPPED && !stub->dead;
 }

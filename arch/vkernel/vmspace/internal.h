@@ -27,29 +27,24 @@ struct host_lock {
 void host_lock(struct host_lock *lock);
 void host_unlock(struct host_lock *lock);
 
-/* How long one side waits actively for the other before it sleeps; adapts (handover.c). */
-struct spin {
-    uint32_t budget; /* how often to look */
-    uint32_t waits;  /* how many waits there were */
-};
-
 /* A host process for one address space. (i) immutable while it lives, (a) atomic, (v) the lock of
  * the vmspace that it serves */
 struct stub {
-    int pid;                        /* (i) */
-    volatile uint32_t dead;         /* (a) */
-    struct stub_orders *orders;     /* (i) the slot, mapped writable */
-    struct stub_words *words;       /* (i) */
-    uint8_t *frame;                 /* (i) where the host puts its signal frames */
-    uint8_t *fpstate;               /* (i) and the floating-point state in them */
-    struct vmspace *vmspace;        /* (v) whom it serves, or NULL */
-    struct trapframe *owner;        /* (v) whose floating-point state is in the signal frame */
-    uint64_t fs_base, gs_base;      /* (v) loaded in the process */
-    struct spin our_spin, its_spin; /* (v) */
-    uint64_t stuck_at;              /* (v) its CPU time when a kick was first ignored, or 0 */
-    bool is_fresh;                  /* (v) the set-up code is still mapped */
-    bool is_used;                   /* (v) its user range may not be empty */
-    struct stub *next;              /* the pool's */
+    int pid;                     /* (i) */
+    volatile uint32_t dead;      /* (a) */
+    struct stub_orders *orders;  /* (i) the slot, mapped writable */
+    struct stub_words *words;    /* (i) */
+    uint8_t *frame;              /* (i) where the host puts its signal frames */
+    uint8_t *fpstate;            /* (i) and the floating-point state in them */
+    struct vmspace *vmspace;     /* (v) whom it serves, or NULL */
+    struct trapframe *owner;     /* (v) whose floating-point state is in the signal frame */
+    uint64_t fs_base, gs_base;   /* (v) loaded in the process */
+    uint64_t our_turn, its_turn; /* (v) average cycles of a turn (handover.c) */
+    uint64_t our_turn_began;     /* (v) */
+    uint64_t stuck_at;           /* (v) its CPU time when a kick was first ignored, or 0 */
+    bool is_fresh;               /* (v) the set-up code is still mapped */
+    bool is_used;                /* (v) its user range may not be empty */
+    struct stub *next;           /* the pool's */
 };
 
 /* The translations of 2 MiB that the stub has mapped: pfn << 3 | PROT_ bits, or 0. */

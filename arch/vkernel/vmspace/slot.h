@@ -56,6 +56,8 @@
 #define FRAME_GS_BASE     16
 #define FRAME_SECRET      24
 #define FRAME_FAILED      32
+#define FRAME_TRAPPED_AT  40
+#define FRAME_RESUMED_AT  48
 
 /* The one way in which a stub maps guest RAM: MAP_SHARED | MAP_FIXED | MAP_POPULATE. */
 #define STUB_MAP_FLAGS 0x8011
@@ -75,7 +77,7 @@ struct stub_operation {
 struct stub_orders {
     volatile uint32_t state;
     volatile uint32_t kernel_sleeps; /* wake us when you set `state` */
-    uint32_t spin;                   /* how often to look at `state` before sleeping */
+    uint32_t spin;                   /* cycles to look at `state` before sleeping */
     uint32_t flags;
     uint64_t frame; /* where the host puts the signal frame */
     uint64_t fs_base, gs_base;
@@ -85,11 +87,12 @@ struct stub_orders {
 };
 
 struct stub_words {
-    volatile uint32_t stub_sleeps; /* wake it when you set `state` */
-    uint32_t barrier;              /* target of the stub's locked instructions */
-    uint64_t fs_base, gs_base;     /* the guest's at the trap, if FLAG_FSGSBASE */
-    uint64_t secret;               /* while there are operations: the filter's secret */
-    int64_t failed;                /* result of the operation that failed, or 0 */
+    volatile uint32_t stub_sleeps;   /* wake it when you set `state` */
+    uint32_t barrier;                /* target of the stub's locked instructions */
+    uint64_t fs_base, gs_base;       /* the guest's at the trap, if FLAG_FSGSBASE */
+    uint64_t secret;                 /* while there are operations: the filter's secret */
+    int64_t failed;                  /* result of the operation that failed, or 0 */
+    uint64_t trapped_at, resumed_at; /* when its turn ended and began, in cycles */
 };
 
 _Static_assert(sizeof(struct stub_operation) == 32, "known to the stub");
@@ -99,6 +102,7 @@ _Static_assert(__builtin_offsetof(struct stub_orders, count) == ORDERS_COUNT, ""
 _Static_assert(__builtin_offsetof(struct stub_orders, operations) == ORDERS_OPERATIONS, "");
 _Static_assert(__builtin_offsetof(struct stub_words, secret) == FRAME_SECRET, "");
 _Static_assert(__builtin_offsetof(struct stub_words, failed) == FRAME_FAILED, "");
+_Static_assert(__builtin_offsetof(struct stub_words, resumed_at) == FRAME_RESUMED_AT, "");
 
 /* The addresses just behind the system calls of the resident page: what the filter sees. */
 struct stub_calls {

@@ -38,6 +38,10 @@ stub_handler:
     movabs $SLOT_FRAME, %rbp
     cmp ORDERS_FRAME(%rbx), %rsp        /* a forged signal stack? the vkernel would read */
     jne stub_stuck                      /* a frame that is not the one of this signal */
+    rdtsc
+    shl $32, %rdx
+    or %rdx, %rax
+    mov %rax, FRAME_TRAPPED_AT(%rbp)
     testl $FLAG_FSGSBASE, ORDERS_FLAGS(%rbx)
     jz stub_publish
     rdfsbase %rax
@@ -66,14 +70,20 @@ published:
     syscall
 woken:
 
-wait:
-    mov ORDERS_SPIN(%rbx), %ecx
-    inc %ecx
+wait:                                   /* spin until r12, in cycles */
+    rdtsc
+    shl $32, %rdx
+    lea (%rdx, %rax), %r12
+    mov ORDERS_SPIN(%rbx), %eax
+    add %rax, %r12
 1:  cmpl $STATE_RUN, ORDERS_STATE(%rbx)
     je obey
     pause
-    dec %ecx
-    jnz 1b
+    rdtsc
+    shl $32, %rdx
+    or %rdx, %rax
+    cmp %r12, %rax
+    jb 1b
 2:  movl $1, FRAME_STUB_SLEEPS(%rbp)
     lock orl $0, FRAME_BARRIER(%rbp)     /* the flag is out before `state` is read */
     cmpl $STATE_RUN, ORDERS_STATE(%rbx)
@@ -131,7 +141,11 @@ unmapped:
     syscall
 fs_set:
 
-9:  mov ORDERS_FRAME(%rbx), %rsp
+9:  rdtsc
+    shl $32, %rdx
+    or %rdx, %rax
+    mov %rax, FRAME_RESUMED_AT(%rbp)
+    mov ORDERS_FRAME(%rbx), %rsp
     add $8, %rsp                        /* rt_sigreturn expects the return address popped */
     mov $NR_rt_sigreturn, %eax
     syscall

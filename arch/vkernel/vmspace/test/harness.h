@@ -23,7 +23,10 @@ extern uint8_t *memory;
 extern int memory_fd;
 
 /* Fail the test program with a message unless the condition holds. */
-#define CHECK(condition) ((condition) ? (void)0 : check_failed(__FILE__, __LINE__, #condition))
+#define CHECK(condition)                                                                           \
+    ((condition) ? (void)check_count++ : check_failed(__FILE__, __LINE__, #condition))
+
+extern unsigned check_count;
 
 void check_failed(const char *file, int line, const char *condition) __attribute__((noreturn));
 
