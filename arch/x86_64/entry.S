@@ -68,6 +68,41 @@
         pop     %rdi
         .endm
 
+/*
+ * For debuggers: where the registers are once they have been pushed by an interrupt in kernel
+ * mode, counted back from the end of what the processor pushed; and code that user mode entered,
+ * where a backtrace ends.
+ */
+        .macro  cfi_interrupted
+        .cfi_startproc simple
+        .cfi_signal_frame
+        .cfi_def_cfa rsp, FRAME_END
+        .cfi_offset r15, -22 * 8
+        .cfi_offset r14, -21 * 8
+        .cfi_offset r13, -20 * 8
+        .cfi_offset r12, -19 * 8
+        .cfi_offset rbp, -18 * 8
+        .cfi_offset rbx, -17 * 8
+        .cfi_offset r11, -16 * 8
+        .cfi_offset r10, -15 * 8
+        .cfi_offset r9, -14 * 8
+        .cfi_offset r8, -13 * 8
+        .cfi_offset rax, -12 * 8
+        .cfi_offset rcx, -11 * 8
+        .cfi_offset rdx, -10 * 8
+        .cfi_offset rsi, -9 * 8
+        .cfi_offset rdi, -8 * 8
+        .cfi_offset rip, -5 * 8
+        .cfi_offset rsp, -2 * 8
+        .endm
+
+        .macro  cfi_outermost
+        .cfi_startproc simple
+        .cfi_def_cfa rsp, 8
+        .cfi_undefined rip
+        .endm
+
+        .cfi_sections .debug_frame
         .text
 
 /*
@@ -107,6 +142,7 @@ user_enter:
         .globl  syscall_entry
         .type   syscall_entry, @function
 syscall_entry:
+        cfi_outermost
         swapgs
         mov     %rsp, %gs:CPU_USER_RSP
         mov     %gs:CPU_FRAME_END, %rsp
@@ -130,6 +166,7 @@ return_from_user:
         pop     %rbx
         pop     %rbp
         ret
+        .cfi_endproc
         .size   syscall_entry, . - syscall_entry
 
 /*
@@ -159,18 +196,22 @@ trap_entries:
 
         .type   trap_common, @function
 trap_common:
+        cfi_outermost
         testb   $3, FRAME_CS - FRAME_TRAP(%rsp)
         jz      1f
         swapgs
         push_registers
         jmp     return_from_user
 1:      push_registers
+        .cfi_endproc
+        cfi_interrupted
         cld
         mov     %rsp, %rdi
         call    trap_from_kernel        /* (const struct trapframe *) */
         pop_registers
         add     $16, %rsp
         iretq
+        .cfi_endproc
         .size   trap_common, . - trap_common
 
 /*
@@ -180,6 +221,7 @@ trap_common:
         .type   trap_on_own_stack, @function
 trap_on_own_stack:
         push_registers
+        cfi_interrupted
         cld
         mov     $MSR_GS_BASE, %ecx
         rdmsr
@@ -198,6 +240,7 @@ trap_on_own_stack:
         pop_registers
         add     $16, %rsp
         iretq
+        .cfi_endproc
         .size   trap_on_own_stack, . - trap_on_own_stack
 
         .section .note.GNU-stack, "", @progbits

@@ -32,6 +32,7 @@ from structures import (
     read_physical,
     read_user,
     selection_kept,
+    shares_addresses,
     text,
 )
 
@@ -90,7 +91,7 @@ def kernel_part(thread: gdb.Value) -> KernelPart:
             running = cpu_threads().get(int(thread["cpu"]["id"]))
             if running is not None:
                 running.switch()
-                if _is_in_user_mode():
+                if is_in_user_mode():
                     return KernelPart([], [RUNNING])
                 return _read_stack(None)
         unwinder = registers.UNWINDER
@@ -104,26 +105,25 @@ def kernel_part(thread: gdb.Value) -> KernelPart:
             gdb.invalidate_cached_frames()
 
 
-def _is_in_user_mode() -> bool:
+def is_in_user_mode() -> bool:
     """Whether the selected CPU runs a user program itself, if that can be at all: where user
     memory and the kernel's lie in one address space."""
-    is_shared = constant("DIRECT_MAP_BASE") >= constant("USER_MAX")
-    return is_shared and registers.register("rip") < constant("USER_MAX")
+    return shares_addresses() and registers.register("rip") < constant("USER_MAX")
 
 
 # --- The user's part -------------------------------------------------------------------------
 
 
-def build_folder() -> Path:
-    """Where the kernel that is debugged lies: programs are beside it."""
-    kernel = Path(gdb.selected_inferior().progspace.filename or "build/machine/duet")
-    return kernel.resolve().parent.parent
+def build_folders() -> List[Path]:
+    """Where programs may be: beside the kernel that is debugged, or in the tree's build."""
+    kernel = Path(gdb.current_progspace().filename or "build/machine/duet").resolve()
+    return [kernel.parent.parent, kernel.parent.parent.parent, ROOT / "build"]
 
 
 def program_file(process: gdb.Value, pc: int, root: int) -> Optional[Path]:
     """The program's file with symbols, by its name, if its code is what is in memory."""
     name = text(process["name"])
-    for base in (build_folder(), build_folder().parent, ROOT / "build"):
+    for base in build_folders():
         for folder in FOLDERS:
             file = base / "user" / folder / name
             if file.is_file() and _same_code(file, pc, root):

@@ -12,6 +12,7 @@ import gdb
 import backtraces
 import locks
 import memory
+import programs
 import syscalls
 from structures import (
     DuetError,
@@ -22,6 +23,7 @@ from structures import (
     describe_state,
     describe_thread,
     find_process,
+    is_kernel,
     process_of,
     processes,
     selection_kept,
@@ -56,7 +58,7 @@ class Subcommand(gdb.Command):
         too_many = len(words) > len(self.usage.split()) and not is_open
         if len(words) < len(required) or too_many:
             raise DuetError(f"Usage: duet {self.name} {self.usage}")
-        if self.run is not boot and gdb.selected_thread() is None:
+        if self.run not in (boot, programs.break_program) and gdb.selected_thread() is None:
             raise DuetError("the machine is not running")
         self.run(words)
 
@@ -195,13 +197,14 @@ def open_program(words: List[str]) -> None:
     KEPT.append(folder)
     core = Path(folder.name) / "core"
     backtraces.write_core(user, core, everything=True)
+    name = text(user.process["name"])
     gdb.execute("add-inferior -no-connection", to_string=True)
     newest = max(inferior.num for inferior in gdb.inferiors())
     gdb.execute(f"inferior {newest}", to_string=True)
     if user.program is not None:
         gdb.execute(f"file {user.program}", to_string=True)
     gdb.execute(f"core-file {core}", to_string=True)
-    print(f"Inferior {newest} is process {words[0]} ({text(user.process['name'])}) as it is now; "
+    print(f"Inferior {newest} is process {words[0]} ({name}) as it is now; "
           "`inferior 1` goes back to the kernel.")
     gdb.execute("frame")
 
@@ -229,14 +232,19 @@ COMMANDS = (
     ("maps", show_maps, "PID"),
     ("locks", show_locks, ""),
     ("syscalls", show_syscalls, "PID"),
+    ("break", programs.break_program, "PROGRAM PLACE"),
     ("break-syscall", break_syscall, "PROGRAM [NAME]"),
     ("step-syscall", step_syscall, "[PID]"),
     ("program", open_program, "PID"),
 )
 
 
-def announce_syscall(event: gdb.StopEvent) -> None:
-    """At a stop by one of our breakpoints: which call, and where in the program it was made."""
+def announce(event: gdb.StopEvent) -> None:
+    """At a stop: the program's symbols; and at a system call of ours, which it is and whence."""
+    if not is_kernel() or not cpus():
+        return
+    programs.name_threads()
+    programs.notice_program()
     points = getattr(event, "breakpoints", [])
     if any(isinstance(point, syscalls.SyscallBreakpoint) for point in points):
         thread = current_thread()
@@ -249,4 +257,4 @@ def register_commands() -> None:
     Duet()
     for name, run, usage in COMMANDS:
         Subcommand(name, run, usage)
-    gdb.events.stop.connect(announce_syscall)
+    gdb.events.stop.connect(announce)

@@ -28,11 +28,20 @@ class DuetError(gdb.GdbError):
 # --- Constants -------------------------------------------------------------------------------
 
 
+# A function that every machine has, in a file of its own (kern/machine.h).
+MACHINE_FUNCTION = "machine_idle"
+
+
+def is_kernel() -> bool:
+    """Whether what is selected in gdb is a Duet kernel, not one of its programs."""
+    return gdb.lookup_global_symbol(MACHINE_FUNCTION) is not None
+
+
 def machine_name() -> str:
     """The folder below arch/ that the kernel was built from."""
-    symbol = gdb.lookup_global_symbol("machine_idle")
+    symbol = gdb.lookup_global_symbol(MACHINE_FUNCTION)
     if symbol is None:
-        raise DuetError("this is not a Duet kernel with debug information")
+        raise DuetError("no Duet kernel with debug information is selected here")
     parts = Path(symbol.symtab.filename).parts
     return parts[parts.index("arch") + 1]
 
@@ -60,6 +69,11 @@ def _constants(machine: str) -> Dict[str, int]:
 def constant(name: str) -> int:
     """The value of a macro of <machine/param.h> or <machine/pte.h>."""
     return _constants(machine_name())[name]
+
+
+def shares_addresses() -> bool:
+    """Whether the machine has user memory and the kernel's in one address space."""
+    return constant("DIRECT_MAP_BASE") >= constant("USER_MAX")
 
 
 # --- Values ----------------------------------------------------------------------------------
