@@ -132,10 +132,13 @@ bool pattern_matches(const char *pattern, const char *string)
 
 bool pattern_is_special(const char *pattern)
 {
+    bool matches;
     for (; *pattern != '\0'; pattern++) {
         if (*pattern == '\\' && pattern[1] != '\0')
             pattern++;
-        else if (*pattern == '*' || *pattern == '?' || *pattern == '[')
+        else if (*pattern == '*' || *pattern == '?')
+            return true;
+        else if (*pattern == '[' && set_match(pattern + 1, 0, &matches) != NULL)
             return true;
     }
     return false;

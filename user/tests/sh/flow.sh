@@ -2,9 +2,14 @@
 if true; then echo yes; else echo no; fi
 if false; then echo no; elif true; then echo elif; else echo no; fi
 if false; then :; fi; echo $?
-i=0; while [ $i -lt 5 ]; do i=$((i+1)); [ $i = 2 ] && continue; [ $i = 4 ] && break; echo $i; done; echo "after $i"
+i=0; while [ $i -lt 5 ]; do i=$((i+1)); [ $i = 2 ] && continue; [ $i = 4 ] && break; echo $i; done
+echo "after $i"
 until [ $i -le 0 ]; do i=$((i-1)); done; echo $i
-for a in 1 2 3; do for b in x y z; do [ $b = y ] && continue 2; [ $a = 3 ] && break 2; echo $a$b; done; done
+for a in 1 2 3; do
+    for b in x y z; do
+        [ $b = y ] && continue 2; [ $a = 3 ] && break 2; echo $a$b
+    done
+done
 case hello in h*o) echo glob;; *) echo other;; esac
 case x in a|b) echo ab;; x|y) echo xy;; esac
 case "*" in \*) echo star;; esac; case ab in "a*") echo wrong;; a"b") echo right;; esac

@@ -10,15 +10,11 @@ exec 4>out2; echo four >&4; echo more >&4; exec 4>&-; cat out2
 exec 5<out2; read l <&5; echo "$l"; read l <&5; echo "$l"; read l <&5; echo "$? <$l>"; exec 5<&-
 cat <<EOF
 var $0x=$((1+2)) `echo back` $(echo dollar) \$x \\ "quotes" 'single'
-	tab
 EOF
 cat <<'EOF'
 raw $x `no` \$
 EOF
-cat <<-EOF
-	tabs gone
-		all of them
-	EOF
+printf 'cat <<-EOF\n\ttabs gone\n\t\tall of them \t$((1+1))\n\tEOF\necho after\n' | sh
 cat <<A; cat <<B
 first
 A
@@ -46,7 +42,7 @@ x=$(cat <<EOF
 inside substitution
 EOF
 ); echo "$x"
-echo "$(cat <out1)" '>' "<" \> 
+echo "$(cat <out1)" '>' "<" \>
 cat <<EOF >out1
 to a file
 EOF

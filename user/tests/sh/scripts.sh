@@ -9,14 +9,18 @@ sh -c 'echo "$0 $1 $#"' name arg; sh -c 'exit 4'; echo $?; sh -c 'echo a; echo b
 sh -e -c 'echo one; false; echo two'; echo $?
 sh -c 'false; echo $?; (exit 3)'; echo $?
 printf 'echo no newline' | sh
-sh -c 'if' 2>/dev/null; echo $?; sh -c 'echo "unterminated' 2>/dev/null; echo $?; sh -c 'fi' 2>/dev/null; echo $?
-sh -c 'echo a; )' 2>/dev/null; echo $?; sh -c 'for 1 in a; do :; done' 2>/dev/null; echo $?; sh -c 'case x in' 2>/dev/null; echo $?
-sh -c 'echo ${x' 2>/dev/null; echo $?; sh -c '( echo' 2>/dev/null; echo $?; sh -c 'a && ' 2>/dev/null; echo $?; sh -c '| a' 2>/dev/null; echo $?
+sh -c 'if' 2>/dev/null; echo $?; sh -c 'echo "unterminated' 2>/dev/null; echo $?
+sh -c 'fi' 2>/dev/null; echo $?
+sh -c 'echo a; )' 2>/dev/null; echo $?; sh -c 'for 1 in a; do :; done' 2>/dev/null; echo $?
+sh -c 'case x in' 2>/dev/null; echo $?
+sh -c 'echo ${x' 2>/dev/null; echo $?; sh -c '( echo' 2>/dev/null; echo $?
+sh -c 'a && ' 2>/dev/null; echo $?; sh -c '| a' 2>/dev/null; echo $?
 sh -c 'echo before
 if true; then
   echo x
 ' 2>/dev/null; echo $?
-sh -c nosuchfile 2>/dev/null; echo $?; : >noexec; ./noexec 2>/dev/null; echo $?; chmod +x noexec; ./noexec; echo $?
+sh -c nosuchfile 2>/dev/null; echo $?; : >noexec; ./noexec 2>/dev/null; echo $?; chmod +x noexec
+./noexec; echo $?
 sh -s a b <<'EOF'
 echo "$# $1"
 EOF
@@ -38,7 +42,9 @@ sh -c 'echo a \
 b; echo "c \
 d"; echo '"'e \\
 f'"
-sh -c 'true&&echo x||echo y;false||echo z'; sh -c '(echo a);(echo b)'; sh -c '{ echo a;};{ echo b; }'
+sh -c 'true&&echo x||echo y;false||echo z'; sh -c '(echo a);(echo b)'
+sh -c '{ echo a;};{ echo b; }'
 sh -c 'exec echo replaced; echo no'; sh -c 'exec nosuch_z' 2>/dev/null; echo $?
 rm -f s1 s2 noexec
-sh -c 'echo $(case x in (x) echo "in a substitution";; esac)'; sh -c 'echo $(case )' 2>/dev/null; echo $?
+sh -c 'echo $(case x in (x) echo "in a substitution";; esac)'; sh -c 'echo $(case )' 2>/dev/null
+echo $?
