@@ -25,7 +25,6 @@
 
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
-#include <string.h>
 
 /* Variables live on kernel stacks only, never on the fake ones that a host thread may own; leaks
  * are not the process's to find; faults and their stacks are fault.c's. */
@@ -78,12 +77,10 @@ static const char *describe(vaddr_t address, char *object, size_t size)
         return NULL;
     if (!heap_find(address, &found))
         return page_references(page_from_address(offset)) == 0 ? "use of a free page" : NULL;
-    size -= (size_t)format(object, size, ", byte %zu of %zu allocated by %s", address - found.start,
-                           found.size, function_name(found.allocated_by));
-    if (!found.is_free)
-        return "heap overflow";
-    format(object + strlen(object), size, ", freed by %s", function_name(found.freed_by));
-    return "use after free";
+    format(object, size, ", byte %zu of %zu allocated by %s%s%s", address - found.start, found.size,
+           function_name(found.allocated_by), found.is_free ? ", freed by " : "",
+           found.is_free ? function_name(found.freed_by) : "");
+    return found.is_free ? "use after free" : "heap overflow";
 }
 
 /* And this afterwards. */

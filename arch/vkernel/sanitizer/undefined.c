@@ -24,11 +24,12 @@ void __ubsan_on_report(void);
 void __ubsan_get_current_report_data(const char **kind, const char **message, const char **file,
                                      unsigned *line, unsigned *column, char **address);
 
-/* The first frame of the kernel's own code: not the sanitizer's, not of a library. */
+/* The first frame of the kernel's own code: not the sanitizer's, not of a library. The call may be
+ * its last instruction, so what is looked up is the byte before the return address. */
 static _Unwind_Reason_Code look_at_frame(struct _Unwind_Context *context, void *argument)
 {
     struct place *place = argument;
-    vaddr_t pc = (vaddr_t)_Unwind_GetIP(context);
+    vaddr_t pc = (vaddr_t)_Unwind_GetIP(context) - 1;
     size_t offset;
     const char *name = symbol_find(pc, &offset);
 

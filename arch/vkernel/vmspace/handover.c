@@ -30,7 +30,8 @@
  * How long to spin. Both sides' turns are measured by the processor's cycle counter, the stub's by
  * the stub itself, without the time that waking it took. While the turns of a side are short on
  * average, the other side spins for a bounded time before it sleeps. Where the host has no
- * processor to spare nobody spins.
+ * processor to spare nobody spins; nor does a stub whose CPU has turned to another one, whose
+ * processor it would take.
  *
  * A guest may block the kick with a forged signal frame. It is then found not to react while it
  * uses the processor, and killed.
@@ -76,6 +77,11 @@ void handover_resume(struct stub *stub)
         return; /* it died; handover_wait() will say so */
     if (stub->words->stub_sleeps)
         host_futex_wake(&orders->state, 1);
+}
+
+void handover_pause(const struct stub *stub)
+{
+    stub->orders->spin = 0;
 }
 
 void handover_kick(const struct stub *stub)

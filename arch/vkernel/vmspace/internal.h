@@ -115,6 +115,9 @@ void handover_resume(struct stub *stub);
 /* Wait until it is the vkernel's turn again. Returns false when the stub is dead. */
 bool handover_wait(struct stub *stub, const struct vextframe *vframe);
 
+/* It will not be a waiting stub's turn soon: it should sleep. */
+void handover_pause(const struct stub *stub);
+
 /* Make a running stub stop soon. */
 void handover_kick(const struct stub *stub);
 

@@ -77,7 +77,7 @@ struct stub_operation {
 struct stub_orders {
     volatile uint32_t state;
     volatile uint32_t kernel_sleeps; /* wake us when you set `state` */
-    uint32_t spin;                   /* cycles to look at `state` before sleeping */
+    volatile uint32_t spin;          /* cycles to look at `state` before sleeping */
     uint32_t flags;
     uint64_t frame; /* where the host puts the signal frame */
     uint64_t fs_base, gs_base;

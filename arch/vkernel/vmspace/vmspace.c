@@ -362,6 +362,21 @@ ssize_t vmspace_pwrite(void *id, const void *buffer, size_t size, int flags, off
 
 /* --- Running ------------------------------------------------------------------------------- */
 
+/* The CPU of `vframe` turns to another vmspace than the last time. Returns it, locked, or NULL. */
+static struct vmspace *change_vmspace(struct vextframe *vframe, const void *id)
+{
+    struct vmspace *last = vframe->cached;
+
+    if (last != NULL) {
+        host_lock(&last->lock);
+        if (last->id != NULL && last->runner == NULL)
+            handover_pause(last->stub);
+        host_unlock(&last->lock);
+    }
+    vframe->cached = lock_named(id);
+    return vframe->cached;
+}
+
 int vmspace_ctl(void *id, int command, struct trapframe *frame, struct vextframe *vframe)
 {
     struct vmspace *vmspace = vframe->cached;
@@ -370,7 +385,7 @@ int vmspace_ctl(void *id, int command, struct trapframe *frame, struct vextframe
     if (command != VMSPACE_CTL_RUN)
         return -EOPNOTSUPP;
     if (id == NULL || !lock_if_named(vmspace, id)) {
-        vmspace = vframe->cached = lock_named(id);
+        vmspace = change_vmspace(vframe, id);
         if (vmspace == NULL)
             return -ENOENT;
     }

@@ -70,19 +70,19 @@ published:
     syscall
 woken:
 
-wait:                                   /* spin until r12, in cycles */
+wait:                                   /* spin for so many cycles, or until told not to */
     rdtsc
     shl $32, %rdx
     lea (%rdx, %rax), %r12
-    mov ORDERS_SPIN(%rbx), %eax
-    add %rax, %r12
 1:  cmpl $STATE_RUN, ORDERS_STATE(%rbx)
     je obey
     pause
     rdtsc
     shl $32, %rdx
     or %rdx, %rax
-    cmp %r12, %rax
+    sub %r12, %rax
+    mov ORDERS_SPIN(%rbx), %edx
+    cmp %rdx, %rax
     jb 1b
 2:  movl $1, FRAME_STUB_SLEEPS(%rbp)
     lock orl $0, FRAME_BARRIER(%rbp)     /* the flag is out before `state` is read */
