@@ -18,9 +18,9 @@ struct signal_state {
     uint64_t suspended; /* the mask to restore after rt_sigsuspend(2) */
     bool is_suspended;
     bool is_stopping; /* took a signal that stops it; SIGCONT calls that off */
-    int code;        /* of the fault that sent the newest SIGSEGV, SIGFPE, ... */
-    uaddr_t address; /* and its address */
-    pid_t sender;    /* of the newest kill(2) */
+    int code;         /* of the fault that sent the newest SIGSEGV, SIGFPE, ... */
+    uaddr_t address;  /* and its address */
+    pid_t sender;     /* of the newest kill(2) */
     struct kernel_sigaction actions[NSIG];
 };
 
