@@ -85,7 +85,9 @@ def boot(setup: Setup, timeout: Optional[float]) -> Outcome:
 
 def report(outcome: Outcome, setup: Setup, log: Path, timeout: Optional[float]) -> None:
     if outcome.panic is not None:
-        sys.stderr.write(outcome.panic_report())
+        # The vkernel says it here, too, behind what a sanitizer found.
+        is_said = "panic: " in outcome.errors
+        sys.stderr.write(outcome.errors if is_said else outcome.panic_report())
     elif outcome.hung:
         print(f"boot: stopped after {timeout:g} s (TIMEOUT=); see {log}", file=sys.stderr)
     elif not outcome.ended:

@@ -24,7 +24,7 @@ endif
 export $1
 endef
 $(foreach name,CMD FILES KERNEL_ARGS DISK TIMEOUT CPUS MEM TESTS,$(eval $(call hand_over,$(name))))
-export CC PYTHON
+export CC PYTHON SAN
 
 boot_machine := $(firstword $(MACHINE))
 console = $(PYTHON) -m grader.console $1 --build $(BUILD) --cpus "$$CPUS" --memory "$$MEM" \

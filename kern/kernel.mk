@@ -10,6 +10,7 @@
 #       NAME_own_cflags flags for the sources in arch/NAME itself
 #       NAME_ldflags    flags for the link;  NAME_ldscript  a file that the link depends on
 
+# EXTRA_SOURCES and EXTRA_LDFLAGS put more into a kernel (kern/test/planted_bugs.c).
 KERNEL_SOURCES := $(wildcard kern/*.c kern/fs/*.c kern/dev/*.c vm/*.c) $(EXTRA_SOURCES)
 
 KERNEL_CFLAGS := -std=gnu11 $(OPTIMISE) -fno-omit-frame-pointer -fno-strict-aliasing \
@@ -25,6 +26,8 @@ kernels:
 
 define kernel_rules
 include arch/$1/machine.mk
+
+$1_ldflags += $(EXTRA_LDFLAGS)
 
 $1_dir     := $$(BUILD)/$1
 $1_all     := $$(filter-out $$($1_omit),$$(KERNEL_SOURCES)) $$($1_sources)

@@ -13,8 +13,12 @@ import pytest
 from grader.machine import Setup
 
 ROOT = Path(__file__).resolve().parents[2]
-BUILD = ROOT / "build"
-CHECK = BUILD / "check"
+OUT = ROOT / "build"
+CHECK = OUT / "check"
+
+# `make check SAN=...` tests the kernel that is built with this sanitizer.
+SAN = os.environ.get("SAN", "")
+BUILD = OUT / f"san-{SAN}" if SAN else OUT
 
 # The root image with everything that tests want in addition.
 IMAGE = CHECK / "root.img"

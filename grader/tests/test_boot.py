@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from grader.tests.conftest import Boot
-from grader.tests.support import BUILD, both_machines, processes_with
+from grader.tests.support import BUILD, OUT, both_machines, processes_with
 
 pytestmark = both_machines
 
@@ -46,10 +46,10 @@ def test_files_are_put_in(make_boot: Boot, machine: str, tmp_path: Path) -> None
 
 
 def test_the_root_image_is_never_written(make_boot: Boot, machine: str) -> None:
-    before = (BUILD / "root.img").read_bytes()
+    before = (OUT / "root.img").read_bytes()
     done = make_boot(MACHINE=machine, CMD="echo x > /made; rm /bin/ls; sync; ls /made || echo gone")
     assert done.returncode == 0
-    assert (BUILD / "root.img").read_bytes() == before
+    assert (OUT / "root.img").read_bytes() == before
 
 
 CONTROLS = "\x10\x10E\x03\x04\x1a\r\n\x7f\x15"
@@ -68,7 +68,7 @@ def test_a_program_reads_what_was_piped(make_boot: Boot, machine: str) -> None:
 
 def test_extra_disks(make_boot: Boot, machine: str, tmp_path: Path) -> None:
     disk = tmp_path / "extra.img"
-    disk.write_bytes(b"duet disk\n" + bytes(1 << 20))
+    disk.write_bytes(b"duet disk\n".ljust(1 << 20, b"\0"))
     done = make_boot(MACHINE=machine, DISK=disk, CMD="dd if=/dev/disk1 bs=10 count=1 2>/dev/null")
     assert done.stdout == "duet disk\n", done.stderr
 
