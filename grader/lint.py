@@ -20,12 +20,12 @@ C_FOLDERS = ("kern", "vm", "arch", "user", "grader", "labs")
 MAX_FILE_LINES = 520
 MAX_COLUMNS = 100
 
-# Small is a feature: how many lines each part may have.
+# Small is a feature: how many lines of code each part may have. Comments and blank lines are free.
 SIZE_LIMITS: Dict[str, Tuple[Tuple[str, ...], Tuple[str, ...], int]] = {
-    "the core": (("kern", "vm"), ("kern/fs", "kern/abi"), 8000),
-    "the file systems": (("kern/fs",), (), 4000),
-    "the vkernel": (("arch/vkernel",), (), 3000),
-    "the PC": (("arch/x86_64",), (), 3000),
+    "the core": (("kern", "vm"), ("kern/fs", "kern/abi"), 10000),
+    "the file systems": (("kern/fs",), (), 6000),
+    "the vkernel": (("arch/vkernel",), (), 3500),
+    "the PC": (("arch/x86_64",), (), 3100),
 }
 
 Complaints = Iterator[str]
@@ -107,9 +107,10 @@ def check_size() -> Complaints:
         for path in files((".c", ".h", ".S"), folders):
             if "test" in path.parts or any(str(path).startswith(w + "/") for w in without):
                 continue
-            total += read(path).count("\n")
+            code = without_comments(read(path))
+            total += sum(1 for line in code.splitlines() if line.strip())
         if total > limit:
-            yield f"{folders[0]}:1: {name}: {total} lines, {limit} allowed"
+            yield f"{folders[0]}:1: {name}: {total} lines of code, {limit} allowed"
 
 
 def check_text() -> Complaints:
