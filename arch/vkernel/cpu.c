@@ -14,14 +14,18 @@
 
 #include <asm/prctl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <unistd.h>
 
 #define HOST_STACK_SIZE (256 * 1024)
 
 #define RELAX_SPINS 32 /* how often to look before the host runs someone else */
 
-unsigned host_cpu_count;
 bool machine_is_crowded;
+
+static unsigned host_cpu_count; /* processors that we may use, */
+static cpu_set_t host_cpus;     /* and which */
 
 static struct vextframe vframes[MAX_CPUS];
 
@@ -45,7 +49,15 @@ void context_switch(struct context *from, struct context *to)
 
 /* --- Host threads -------------------------------------------------------------------------- */
 
-/* Start a detached thread with all signals blocked. */
+void cpu_count_host(void)
+{
+    host_cpu_count = 1;
+    if (sched_getaffinity(0, sizeof(host_cpus), &host_cpus) == 0)
+        host_cpu_count = (unsigned)CPU_COUNT(&host_cpus);
+    machine_is_crowded = options.cpus >= host_cpu_count;
+}
+
+/* Start a detached thread with all signals blocked, on any processor. */
 static int start_host_thread(void *(*start)(void *), void *argument)
 {
     pthread_attr_t attributes;
@@ -56,6 +68,7 @@ static int start_host_thread(void *(*start)(void *), void *argument)
     sigfillset(&all);
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, HOST_STACK_SIZE);
+    pthread_attr_setaffinity_np(&attributes, sizeof(host_cpus), &host_cpus);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     error = pthread_create(&thread, &attributes, start, argument);
@@ -82,6 +95,25 @@ bool is_cpu_thread(void)
 
 /* --- CPUs ---------------------------------------------------------------------------------- */
 
+/*
+ * Where no host processor is spare, bind each CPU to one: its user programs then run on the same
+ * (vmspace.h). Which is first differs from instance to instance.
+ */
+static void bind_to_processor(unsigned id)
+{
+    unsigned wanted = (id + (unsigned)getpid()) % host_cpu_count;
+    cpu_set_t one;
+
+    for (int processor = 0; processor < CPU_SETSIZE; processor++) {
+        if (!CPU_ISSET(processor, &host_cpus) || wanted-- != 0)
+            continue;
+        CPU_ZERO(&one);
+        CPU_SET(processor, &one);
+        sched_setaffinity(0, sizeof(one), &one);
+        return;
+    }
+}
+
 /* Make the calling host thread the CPU: cpu_self(), its timer, and interrupts, disabled. */
 static void become_cpu(struct cpu *cpu)
 {
@@ -94,6 +126,8 @@ static void become_cpu(struct cpu *cpu)
     host_call(SYS_arch_prctl, ARCH_SET_GS, machine);
     machine->fault_stack = fault_stack_install();
     clock_init_machine_cpu(cpu);
+    if (machine_is_crowded)
+        bind_to_processor(cpu->id);
     sigemptyset(&interrupts);
     sigaddset(&interrupts, SIGUSR1);
     sigaddset(&interrupts, SIGALRM);

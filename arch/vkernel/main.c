@@ -21,7 +21,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -141,23 +140,13 @@ static void start_vmspaces(void)
         die(1, -error, "cannot start the first host process for user programs");
 }
 
-static void count_host_cpus(void)
-{
-    cpu_set_t set;
-
-    host_cpu_count = 1;
-    if (sched_getaffinity(0, sizeof(set), &set) == 0)
-        host_cpu_count = (unsigned)CPU_COUNT(&set);
-    machine_is_crowded = options.cpus >= host_cpu_count;
-}
-
 int main(int argc, char **argv)
 {
     sigset_t signals;
 
     open_standard_descriptors();
     options_parse(argc, argv);
-    count_host_cpus();
+    cpu_count_host();
     clock_init();
     signal(SIGPIPE, SIG_IGN);
     sigemptyset(&signals);

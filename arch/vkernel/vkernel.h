@@ -40,7 +40,6 @@ struct options {
 };
 
 extern struct options options;
-extern unsigned host_cpu_count;
 
 /* options.c: fill `options`; ends the process for --help and for what cannot be understood. */
 void options_parse(int argc, char **argv);
@@ -49,7 +48,10 @@ void options_parse(int argc, char **argv);
  * end with `status`. */
 void die(int status, int error, const char *format, ...) printf_like(3, 4) noreturn_fn;
 
-/* cpu.c: run kernel_main() on CPU 0, a host thread of its own. */
+/* cpu.c: how many processors the host has for us, and whether that is enough. */
+void cpu_count_host(void);
+
+/* Run kernel_main() on CPU 0, a host thread of its own. */
 void cpu_start_boot(void);
 
 /* Whether this host thread is a CPU, not a service thread. */

@@ -41,6 +41,7 @@ struct stub {
     uint64_t fs_base, gs_base;   /* (v) loaded in the process */
     uint64_t our_turn, its_turn; /* (v) average cycles of a turn (handover.c) */
     uint64_t our_turn_began;     /* (v) */
+    unsigned host_cpu;           /* (v) the processor that it is bound to; NO_CPU: to none */
     uint64_t stuck_at;           /* (v) its CPU time when a kick was first ignored, or 0 */
     bool is_fresh;               /* (v) the set-up code is still mapped */
     bool is_used;                /* (v) its user range may not be empty */
@@ -76,6 +77,7 @@ struct vmspace {
 };
 
 #define NO_ROOT UINT64_MAX
+#define NO_CPU  UINT32_MAX
 
 extern struct vmspace_config vmspace_config;
 extern uint64_t stub_secret; /* what the filter wants to see: in the upper 32 bits */

@@ -244,7 +244,7 @@ static void request_stubs(void)
             stub = &stubs[pool.made++];
         else
             return;
-        *stub = (struct stub){.is_fresh = true};
+        *stub = (struct stub){.is_fresh = true, .host_cpu = NO_CPU};
         slot = make_slot(stub);
         if (slot < 0) {
             stub->next = pool.unused;

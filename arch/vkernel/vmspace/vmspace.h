@@ -67,7 +67,9 @@ struct vmspace_config {
     int memory_fd;      /* the memory that page tables and pages lie in: a memfd */
     void *memory;       /* where the caller has mapped all of it, shared */
     size_t memory_size; /* bytes */
-    bool may_spin;      /* there are host processors to spare: wait actively for a while */
+    bool may_spin;      /* there are host processors to spare: wait actively for a while; if
+                           not, host processes follow the thread that runs them, which the
+                           caller binds to a processor */
 };
 
 /*
