@@ -44,7 +44,7 @@ STACK_SIZE = 1 << 20
 DATA_SIZE = 4 << 20
 
 FOLDERS = ("bin", "tests", "bench")
-PT_LOAD, PT_NOTE, NT_PRSTATUS = 1, 4, 1
+ET_CORE, EM_X86_64, PT_LOAD, PT_NOTE, NT_PRSTATUS = 4, 62, 1, 4, 1
 
 
 class KernelPart(NamedTuple):
@@ -197,7 +197,8 @@ def write_core(part: UserPart, path: Path, everything: bool) -> None:
         data += read_physical(frame, size)
         offset += size
     head = b"\x7fELF" + bytes([2, 1, 1]) + bytes(9)
-    head += struct.pack("<HHIQQQIHHHHHH", 4, 62, 1, 0, head_size, 0, 0, 64, 56, len(pages) + 1, 0, 0, 0)
+    sizes = (head_size, entry_size, len(pages) + 1, 0, 0, 0)
+    head += struct.pack("<HHIQQQIHHHHHH", ET_CORE, EM_X86_64, 1, 0, head_size, 0, 0, *sizes)
     path.write_bytes(head + entries + note + data)
 
 
@@ -206,8 +207,8 @@ def user_lines(parts: List[UserPart], limit: int) -> List[List[str]]:
     if not parts:
         return []
     with tempfile.TemporaryDirectory(prefix="duet-gdb-") as folder:
-        command = [os.readlink("/proc/self/exe"), "-nx", "-q", "-batch", "-ex", "set width 0", "-ex", "set confirm off"]
-        command += ["-ex", "set backtrace past-main on"]
+        command = [os.readlink("/proc/self/exe"), "-nx", "-q", "-batch"]
+        command += ["-ex", "set width 0", "-ex", "set backtrace past-main on"]
         for number, part in enumerate(parts):
             core = Path(folder) / str(number)
             write_core(part, core, everything=False)
@@ -218,7 +219,10 @@ def user_lines(parts: List[UserPart], limit: int) -> List[List[str]]:
             command += ["-ex", f"core-file {core}", "-ex", "echo \\n=begin=\\n"]
             command += ["-ex", f"backtrace {limit}", "-ex", "echo \\n=end=\\n"]
         done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
             universal_newlines=True,
         )
     found = re.findall(r"=begin=\n(.*?)\n=end=", done.stdout, re.DOTALL)
@@ -248,7 +252,7 @@ def show_program(thread: gdb.Value) -> None:
     """Print where the program of a thread, which is in the kernel, has entered it."""
     user = user_part(thread, KernelPart([], []))
     if user is not None:
-        print_user(user, user_lines([user], 8)[0], 0)
+        print_user(user, user_lines([user], 20)[0], 0)
 
 
 def print_user(user: UserPart, lines: List[str], first: int) -> None:

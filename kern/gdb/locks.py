@@ -90,6 +90,6 @@ def report() -> List[str]:
         lines.append(_line("mutex", mutex, describe_thread(thread), _sleepers(mutex)))
     for address, waiters in spinners.items():
         lock = structure("struct spinlock", address)
-        lines.append(f"spinlock '{text(lock['name'])}' at {address:#x}: about to be taken by "
-                     + ", ".join(waiters))
+        name = f"spinlock '{text(lock['name'])}' at {address:#x}"
+        lines.append(f"{name}: no CPU says that it holds it; waiting: {', '.join(waiters)}")
     return lines

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import List
 
 import gdb
 
-from structures import ROOT, DuetError, machine_name
+from structures import ROOT, DuetError, machine_name, shares_addresses
 from terminal import Console
 
 sys.path.insert(1, str(ROOT))
@@ -85,6 +86,8 @@ def run_as_emulator(setup: Setup) -> None:
     if not setup.writable:
         arguments += ["-snapshot"]
     arguments += ["-gdb", "stdio", "-S"]
+    if shutil.which("setpriv") is not None:  # however gdb ends
+        arguments = ["setpriv", "--pdeathsig", "KILL", *arguments]
     command = " ".join(shlex.quote(word) for word in arguments)
     gdb.execute(f"target remote | exec {command}", to_string=True)
     gdb.execute(f"tbreak {START}", to_string=True)
@@ -94,7 +97,7 @@ def run_as_emulator(setup: Setup) -> None:
 def boot(words: List[str]) -> None:
     """Start the machine that this kernel is for, and stop where the kernel begins."""
     setup = make_setup(parse(words))
-    if setup.machine == "vkernel":
-        run_as_process(setup)
-    else:
+    if shares_addresses():
         run_as_emulator(setup)
+    else:
+        run_as_process(setup)

@@ -126,10 +126,13 @@ def items(head: gdb.Value, type_name: str, member: str) -> Iterator[gdb.Value]:
 
 
 def cpus() -> List[gdb.Value]:
-    """The CPUs that have been started, by their number."""
+    """The CPUs that have been started, by their number; none before the kernel's memory is."""
     every = variable("cpus")
-    count = constant("MAX_CPUS")
-    return [every[i] for i in range(count) if int(every[i]["current"]) != 0]
+    try:
+        return [cpu for cpu in map(every.__getitem__, range(constant("MAX_CPUS")))
+                if int(cpu["current"]) != 0]
+    except gdb.MemoryError:
+        return []
 
 
 def register(name: str, frame: Optional[gdb.Frame] = None) -> int:
@@ -155,27 +158,35 @@ def selection_kept() -> Iterator[None]:
                 frame.select()
 
 
-def cpu_here() -> Optional[gdb.Value]:
-    """The CPU that gdb's selected thread is; None for what is no CPU.
+def _cpu_bases() -> Dict[int, gdb.Value]:
+    """The CPUs by the address that their GS base has in the kernel."""
+    return {int(cpu["machine"].address): cpu for cpu in cpus()}
 
-    A kernel's GS base points at its CPU. In a user program the processor keeps it aside.
-    """
-    bases = {register("gs_base"), register("k_gs_base")}
-    for cpu in cpus():
-        if int(cpu["machine"].address) in bases:
-            return cpu
+
+def _find_cpu(bases: Dict[int, gdb.Value]) -> Optional[gdb.Value]:
+    """The selected thread's CPU. In a user program the processor keeps the kernel's base aside."""
+    for name in ("gs_base", "k_gs_base"):
+        if register(name) in bases:
+            return bases[register(name)]
     return None
+
+
+def cpu_here() -> Optional[gdb.Value]:
+    """The CPU that gdb's selected thread is; None for what is no CPU."""
+    return _find_cpu(_cpu_bases())
 
 
 def cpu_threads() -> Dict[int, "gdb.InferiorThread"]:
     """gdb's thread for each CPU, by the CPU's number."""
     found = {}
     with selection_kept():
+        bases = _cpu_bases()
+        numbers = {base: int(cpu["id"]) for base, cpu in bases.items()}
         for thread in gdb.selected_inferior().threads():
             thread.switch()
-            cpu = cpu_here()
-            if cpu is not None:
-                found[int(cpu["id"])] = thread
+            for base in (register("gs_base"), register("k_gs_base")):
+                if base in numbers:
+                    found[numbers[base]] = thread
     return found
 
 
