@@ -101,7 +101,16 @@ def put_text(image: Path, text: str, guest: str, scratch: Path) -> None:
 
 def read(image: Path, guest: str) -> str:
     """The contents of a file in the image."""
-    return debugfs(image, [f'cat "{guest}"'])
+    done = subprocess.run(
+        ["debugfs", "-R", f'cat "{guest}"', str(image)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=tool_environment(),
+    )
+    if "File not found" in done.stderr:
+        raise ImageError(done.stderr.strip())
+    return done.stdout
 
 
 def check(image: Path) -> list[str]:
