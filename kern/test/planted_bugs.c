@@ -81,7 +81,7 @@ static __attribute__((noinline)) void undefined_shift(void)
 
 static __attribute__((noinline)) void misaligned_access(void)
 {
-    uint64_t words[2] = {0};
+    static uint64_t words[2];
     const volatile uint32_t *word = (const void *)((char *)words + 2 + zero);
 
     sink = (char)*word;
