@@ -32,7 +32,7 @@ $(BUILD)/vkernel/$(stub_folder)/%.o: $(stub_folder)/%.S $(BUILD)/vkernel/command
 
 $(vkernel_stub): $(stub_objects) $(stub_folder)/stub.ld
 	$(SAY) '  LINK    $@'
-	$(Q)$(CC) -static -no-pie -nostdlib -Wl,-T,$(stub_folder)/stub.ld -Wl,--build-id=none \
+	$(Q)$(CC) -static -nostdlib -Wl,-T,$(stub_folder)/stub.ld -Wl,--build-id=none \
 	    -Wl,-z,max-page-size=4096 $(stub_objects) -o $@
 
 $(BUILD)/vkernel/arch/vkernel/vmspace/image.o: $(vkernel_stub)
