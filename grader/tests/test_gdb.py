@@ -110,7 +110,10 @@ end
 echo === program\n
 duet program 1
 backtrace
-inferior 1
+duet kernel
+echo === back\n
+frame function sys_getdents64
+info inferiors
 echo === spinlock\n
 break spin_unlock
 continue
@@ -217,6 +220,11 @@ def test_last_system_calls(tour: Dict[str, str]) -> None:
 
 def test_program_becomes_an_inferior(tour: Dict[str, str]) -> None:
     assert_in_order(["sigsuspend", "supervise_shell", "main"], functions(tour["program"]))
+
+
+def test_kernel_is_as_before_when_the_program_is_closed(tour: Dict[str, str]) -> None:
+    assert functions(tour["back"])[0] == "sys_getdents64"
+    assert len(re.findall(r"^[ *] \d", tour["back"], re.MULTILINE)) == 1
 
 
 def test_held_lock_is_shown(tour: Dict[str, str]) -> None:

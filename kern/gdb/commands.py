@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import tempfile
 from pathlib import Path
-from typing import Callable, List, Optional
+from typing import Callable, List, NamedTuple
 
 import gdb
 
@@ -185,31 +185,53 @@ def step_syscall(words: List[str]) -> None:
     gdb.execute("continue")
 
 
+class Opened(NamedTuple):
+    """A program that was opened beside the kernel, and where we were then."""
+
+    inferior: int
+    kernel: int
+    thread: "gdb.InferiorThread"
+    folder: "tempfile.TemporaryDirectory[str]"
+
+
+OPENED: List[Opened] = []
+
+
 def open_program(words: List[str]) -> None:
     """Open a user program as an inferior of its own, as from a core file.
 
-    Its registers and its memory can be looked at; `inferior 1` goes back to the kernel."""
+    Its registers and its memory can be looked at; `duet kernel` goes back."""
     thread = living_thread(words[0])
     user = backtraces.user_part(thread, backtraces.kernel_part(thread))
     if user is None:
         raise DuetError(f"process {words[0]} has no user program yet")
     folder = tempfile.TemporaryDirectory(prefix="duet-gdb-")
-    KEPT.append(folder)
     core = Path(folder.name) / "core"
     backtraces.write_core(user, core, everything=True)
     name = text(user.process["name"])
+    kernel, selected = gdb.selected_inferior().num, gdb.selected_thread()
     gdb.execute("add-inferior -no-connection", to_string=True)
     newest = max(inferior.num for inferior in gdb.inferiors())
+    OPENED.append(Opened(newest, kernel, selected, folder))
     gdb.execute(f"inferior {newest}", to_string=True)
     if user.program is not None:
         gdb.execute(f"file {user.program}", to_string=True)
     gdb.execute(f"core-file {core}", to_string=True)
-    print(f"Inferior {newest} is process {words[0]} ({name}) as it is now; "
-          "`inferior 1` goes back to the kernel.")
+    print(f"This is process {words[0]} ({name}) as it is now; `duet kernel` goes back.")
     gdb.execute("frame")
 
 
-KEPT: List["tempfile.TemporaryDirectory[str]"] = []  # removed when gdb ends
+def close_programs(_: List[str]) -> None:
+    """Go back to the kernel, and close the programs that `duet program` opened."""
+    while OPENED:
+        opened = OPENED.pop()
+        gdb.execute(f"inferior {opened.inferior}", to_string=True)
+        gdb.execute("core-file", to_string=True)
+        gdb.execute(f"inferior {opened.kernel}", to_string=True)
+        opened.thread.switch()
+        gdb.execute(f"remove-inferiors {opened.inferior}", to_string=True)
+        opened.folder.cleanup()
+    gdb.execute("frame")
 
 
 def boot(words: List[str]) -> None:
@@ -236,6 +258,7 @@ COMMANDS = (
     ("break-syscall", break_syscall, "PROGRAM [NAME]"),
     ("step-syscall", step_syscall, "[PID]"),
     ("program", open_program, "PID"),
+    ("kernel", close_programs, ""),
 )
 
 
