@@ -25,7 +25,7 @@ ifneq ($(SAN),)
 ifneq ($(filter-out address undefined,$(SAN)),)
 $(error SAN is $(SAN): it must be address or undefined)
 endif
-ifneq ($(filter qemu,$(MAKECMDGOALS))$(filter x86_64,$(firstword $(MACHINE))),)
+ifneq ($(filter qemu%,$(MAKECMDGOALS))$(filter x86_64,$(firstword $(MACHINE))),)
 $(error SAN=$(SAN) is for MACHINE=vkernel: sanitizers need a host process to live in)
 endif
 ifeq ($(RELEASE),1)
