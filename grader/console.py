@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from grader import image as images
+from grader.boot import boot
 from grader.machine import MACHINES, Setup, split_words, vkernel_arguments, x86_64_arguments
 
 # What a rebuild renews in an image that is already there.
@@ -60,13 +61,15 @@ def main() -> int:
         build=options.build,
     )
     if options.machine == "vkernel":
+        print("Duet on the vkernel; `poweroff` ends it.", flush=True)
         arguments = vkernel_arguments(setup, None, None)
-        print("Duet on the vkernel; `poweroff` ends it.")
     else:
-        # Without a terminal (in a script) the console is a stream, as it is on the vkernel.
-        arguments = x86_64_arguments(setup, None, None, stream=not os.isatty(0))
-        print("Duet on x86_64 under QEMU; `poweroff` ends it, and so does ^A x.")
-    sys.stdout.flush()
+        print("Duet on x86_64 under QEMU; `poweroff` ends it, and so does ^A x.", flush=True)
+        if not os.isatty(0):  # in a script the console is a stream, which must be escaped
+            outcome = boot(setup, None)
+            sys.stderr.write(outcome.errors + outcome.log)
+            return outcome.status
+        arguments = x86_64_arguments(setup, None, None, stream=False)
     os.execvp(arguments[0], arguments)
 
 

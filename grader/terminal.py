@@ -20,7 +20,7 @@ class NotSeen(AssertionError):
 class Terminal:
     """Boot a machine whose console is a pseudo-terminal of our own."""
 
-    def __init__(self, setup: Setup, patience: float = 120.0) -> None:
+    def __init__(self, setup: Setup, patience: float = 20.0) -> None:
         self.patience = patience
         self.master, self.slave = pty.openpty()
         self.settings = termios.tcgetattr(self.slave)
