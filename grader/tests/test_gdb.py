@@ -318,6 +318,38 @@ def test_step_from_a_program_into_the_kernel(tmp_path: Path) -> None:
                     functions(found["dispatched"]))
 
 
+# Stop whenever `sleep` asks for the time of its sleep, until the shell of the other process is
+# found in its own code.
+RUNNING = r"""
+break sys_nanosleep
+python
+import backtraces, structures
+def busy():
+    thread = structures.thread_of(structures.find_process(3))
+    kernel = backtraces.kernel_part(thread)
+    user = backtraces.user_part(thread, kernel)
+    backtraces.resume_stopped()
+    return "user_run" in kernel.functions and not user.is_stale
+gdb.execute("continue")
+while not busy():
+    gdb.execute("continue")
+end
+echo === bt\n
+duet bt 3
+kill
+"""
+
+
+@both_machines
+def test_backtrace_of_a_program_that_runs_just_now(machine: str, tmp_path: Path) -> None:
+    commands = "while :; do :; done & while :; do sleep 0.01; done"
+    shown = sections(debug(machine, tmp_path, RUNNING, commands))["bt"]
+    assert re.search(r"^process 3 \(sh\), on cpu \d$", shown, re.MULTILINE), shown
+    program = shown[shown.index("user program:") :]
+    assert "last entered" not in program
+    assert_in_order(["execute_while", "run_command_argument", "main", "_start"], functions(program))
+
+
 INTERRUPT = r"""
 tbreak timer_interrupt
 continue

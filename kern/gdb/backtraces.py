@@ -8,13 +8,14 @@ addresses on every machine, nor in every process.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import struct
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Iterator, List, NamedTuple, Optional, Tuple
 
 import gdb
 
@@ -26,6 +27,7 @@ from structures import (
     cpu_threads,
     describe_state,
     describe_thread,
+    machine_name,
     mappings,
     permissions,
     process_of,
@@ -151,20 +153,49 @@ def root_of(process: gdb.Value) -> Optional[int]:
 
 
 def user_part(thread: gdb.Value, kernel: KernelPart) -> Optional[UserPart]:
+    """What is to be known of a thread's program; None without one. A program that runs is stopped,
+    so that its memory fits its registers, until resume_stopped()."""
     process = process_of(thread)
     root = root_of(process) if process is not None else None
     if process is None or root is None:
         return None
+    values: Optional[registers.Registers] = None
     is_running = bool(thread["on_cpu"]) and RUNNING in kernel.functions
-    values = registers.saved_by_trap(thread)
-    is_stale = is_running
     if is_running and not kernel.lines:
         with selection_kept():
             cpu_threads()[int(thread["cpu"]["id"])].switch()
-            values, is_stale = registers.of_processor(gdb.newest_frame()), False
+            values = registers.of_processor(gdb.newest_frame())
+    elif is_running:
+        values = stop_running(process)
+    is_stale = is_running and values is None
+    values = values or registers.saved_by_trap(thread)
     if values["rip"] == 0:
         return None
     return UserPart(process, program_file(process, values["rip"], root), values, is_stale)
+
+
+def stop_running(process: gdb.Value) -> Optional[registers.Registers]:
+    """The registers of a program that runs where gdb does not see it, if the machine knows how
+    to stop it (arch/NAME/debugger.py); resume_stopped() lets it go on."""
+    file = ROOT / "arch" / machine_name() / "debugger.py"
+    if not file.is_file():
+        return None
+    spec = importlib.util.spec_from_file_location("machine_debugger", file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    stopped = module.stop_running(process)
+    if stopped is None:
+        return None
+    STOPPED.append(stopped)
+    return stopped.registers
+
+
+STOPPED: List[Any] = []  # programs that stop_running() has stopped
+
+
+def resume_stopped() -> None:
+    while STOPPED:
+        STOPPED.pop().resume()
 
 
 def _pages(root: int, rsp: int, everything: bool) -> Iterator[Mapping]:
@@ -173,7 +204,7 @@ def _pages(root: int, rsp: int, everything: bool) -> Iterator[Mapping]:
         is_stack = rsp - leaf.size < leaf.va < rsp + STACK_SIZE
         if is_stack or everything:
             yield leaf
-        elif "w" in permissions(leaf.entry) and rest > 0:
+        elif "x" not in permissions(leaf.entry) and rest > 0:
             rest -= leaf.size
             yield leaf
 
@@ -235,10 +266,13 @@ def user_lines(parts: List[UserPart], limit: int) -> List[List[str]]:
 def show(wanted: List[gdb.Value], limit: int = 40) -> None:
     """Print the backtraces of threads, each through the kernel into its program."""
     both: List[Tuple[gdb.Value, KernelPart, Optional[UserPart]]] = []
-    for thread in wanted:
-        kernel = kernel_part(thread)
-        both.append((thread, kernel, user_part(thread, kernel)))
-    shown = iter(user_lines([user for _, _, user in both if user is not None], limit))
+    try:
+        for thread in wanted:
+            kernel = kernel_part(thread)
+            both.append((thread, kernel, user_part(thread, kernel)))
+        shown = iter(user_lines([user for _, _, user in both if user is not None], limit))
+    finally:
+        resume_stopped()
     for number, (thread, kernel, user) in enumerate(both):
         if number > 0:
             print()

@@ -202,12 +202,15 @@ def open_program(words: List[str]) -> None:
 
     Its registers and its memory can be looked at; `duet kernel` goes back."""
     thread = living_thread(words[0])
-    user = backtraces.user_part(thread, backtraces.kernel_part(thread))
-    if user is None:
-        raise DuetError(f"process {words[0]} has no user program yet")
     folder = tempfile.TemporaryDirectory(prefix="duet-gdb-")
     core = Path(folder.name) / "core"
-    backtraces.write_core(user, core, everything=True)
+    try:
+        user = backtraces.user_part(thread, backtraces.kernel_part(thread))
+        if user is None:
+            raise DuetError(f"process {words[0]} has no user program yet")
+        backtraces.write_core(user, core, everything=True)
+    finally:
+        backtraces.resume_stopped()
     name = text(user.process["name"])
     kernel, selected = gdb.selected_inferior().num, gdb.selected_thread()
     gdb.execute("add-inferior -no-connection", to_string=True)
