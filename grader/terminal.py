@@ -59,6 +59,21 @@ class Terminal:
         before, self.seen = self.seen[:end], self.seen[end:]
         return before
 
+    def type_until(self, text: str, expected: str, pause: float = 1.0) -> str:
+        """Type `text` again and again until `expected` appears."""
+        patience, self.patience = self.patience, pause
+        deadline = time.monotonic() + patience
+        try:
+            while True:
+                self.type(text)
+                try:
+                    return self.expect(expected)
+                except NotSeen:
+                    if time.monotonic() > deadline:
+                        raise
+        finally:
+            self.patience = patience
+
     def wait(self) -> Outcome:
         return self.machine.wait(self.patience)
 

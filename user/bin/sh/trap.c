@@ -76,6 +76,8 @@ void trap_reset_in_child(void)
         if (trap_commands[interactive_signals[i]] == NULL)
             trap_set_action(interactive_signals[i], SIG_DFL);
     }
+    if (was_interactive && trap_interrupt_flag)
+        raise(SIGINT); /* it came before the default action was there */
     for (int signal = 0; signal < SIGNAL_COUNT; signal++) {
         if (trap_commands[signal] == NULL || trap_commands[signal][0] == '\0')
             continue;
