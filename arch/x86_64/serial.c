@@ -21,6 +21,7 @@
 #include "kern/cmdline.h"
 #include "kern/cpu.h"
 #include "kern/machine.h"
+#include "kern/print.h"
 #include "kern/string.h"
 
 #define COM1     0x3f8
@@ -152,9 +153,11 @@ void machine_log_write(const char *text, size_t length)
         write_lines(text, length);
 }
 
+/* Who reads the console as a stream wants only what the program wrote, and has the log: a
+ * panic need not be repeated. */
 bool machine_log_is_console(void)
 {
-    return !log_to_debug;
+    return !log_to_debug || (is_stream && is_panicking());
 }
 
 bool machine_console_is_stream(void)
