@@ -57,12 +57,16 @@ void cpu_count_host(void)
     machine_is_crowded = options.cpus >= host_cpu_count;
 }
 
-/* Start a detached thread with all signals blocked, on any processor. */
+/*
+ * Start a detached thread with all signals blocked, on any processor. It would inherit the GS base
+ * of a CPU that starts it, and be taken for that CPU; so it starts with none.
+ */
 static int start_host_thread(void *(*start)(void *), void *argument)
 {
     pthread_attr_t attributes;
     sigset_t all, old;
     pthread_t thread;
+    vaddr_t gs = 0;
     int error;
 
     sigfillset(&all);
@@ -71,7 +75,10 @@ static int start_host_thread(void *(*start)(void *), void *argument)
     pthread_attr_setaffinity_np(&attributes, sizeof(host_cpus), &host_cpus);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     pthread_sigmask(SIG_SETMASK, &all, &old);
+    host_call(SYS_arch_prctl, ARCH_GET_GS, &gs);
+    host_call(SYS_arch_prctl, ARCH_SET_GS, 0);
     error = pthread_create(&thread, &attributes, start, argument);
+    host_call(SYS_arch_prctl, ARCH_SET_GS, gs);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     pthread_attr_destroy(&attributes);
     return error;
