@@ -163,6 +163,17 @@ static int shell_status(int status)
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
+/* What started the tests may ignore or block signals (nohup, a shell's background job). */
+static void reset_signals(void)
+{
+    sigset_t none;
+
+    for (int number = 1; number < NSIG; number++)
+        signal(number, SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 /* Process 1: start the program, collect orphans, end with the program's status. */
 static int run_init(const char *root, char **command)
 {
@@ -180,6 +191,7 @@ static int run_init(const char *root, char **command)
         err(CANNOT_ISOLATE, "fork");
     if (child == 0) {
         setsid();
+        reset_signals();
         restrict_calls();
         execve(command[0], command, environment);
         warn("%s", command[0]);
