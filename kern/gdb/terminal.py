@@ -39,6 +39,7 @@ class Console:
         self.path = os.ttyname(self.slave)
         self.saved: Optional[List[object]] = None  # gdb's terminal, while the guest has it
         self.wake_in, self.wake_out = os.pipe()
+        self.output_lock = threading.Lock()
         self.has_keys = threading.Event()
         self.has_given_back = threading.Event()
         self.is_terminal = sys.stdin is not None and os.isatty(0)
@@ -49,15 +50,28 @@ class Console:
             gdb.events.exited.connect(lambda _: self.take_keys())
             atexit.register(self.take_keys)
             _start_thread(self.relay_keys)
+        gdb.events.stop.connect(lambda _: self.drain())
+        gdb.events.exited.connect(lambda _: self.drain())
+        atexit.register(self.drain)
         _start_thread(self.relay_output)
+
+    def pass_on(self) -> bool:
+        """Pass on what the machine has written; False when there is nothing (any more)."""
+        with self.output_lock:
+            if not select.select([self.master], [], [], 0)[0]:
+                return False
+            os.write(1, os.read(self.master, 4096))
+            return True
 
     def relay_output(self) -> None:
         while True:
-            try:
-                data = os.read(self.master, 4096)
-            except OSError:
-                return
-            os.write(1, data)
+            select.select([self.master], [], [])
+            self.pass_on()
+
+    def drain(self) -> None:
+        """What was written before the machine stopped appears before gdb goes on."""
+        while self.pass_on():
+            pass
 
     # --- Keys --------------------------------------------------------------------------------
 
