@@ -118,7 +118,7 @@ void user_frame_copy(struct trapframe *to, struct trapframe *from);
  * Signal handlers (Linux's x86-64 frame: restorer, ucontext, siginfo, floating-point state below
  * the red zone). push: save the frame and `request` on the user's stack and make the program
  * continue in the handler. pop: the opposite, for rt_sigreturn(2); stores the mask to restore.
- * Return 0, or -EFAULT when the stack is not accessible (the program gets SIGSEGV).
+ * Return 0, -EFAULT when the stack is not accessible (the program gets SIGSEGV), or -ENOMEM.
  */
 struct signal_request {
     int signal;

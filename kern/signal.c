@@ -16,6 +16,7 @@
 #include "kern/abi/errno.h"
 #include "kern/cpu.h"
 #include "kern/machine.h"
+#include "kern/oom.h"
 #include "kern/print.h"
 #include "kern/process.h"
 #include "kern/sched.h"
@@ -252,6 +253,13 @@ static bool restarts_with(const struct kernel_sigaction *action)
     return (action->flags & SA_RESTART) && !thread_self()->interrupted.unless_handled;
 }
 
+/* Memory is needed to go on: false when it is this process that has to go for it. */
+static bool make_room(const struct process *self)
+{
+    oom_kill();
+    return !(self->signals.pending & signal_bit(SIGKILL));
+}
+
 /* Have the program continue in its handler. */
 static void run_handler(struct process *self, int signal, const struct kernel_sigaction *action)
 {
@@ -265,6 +273,7 @@ static void run_handler(struct process *self, int signal, const struct kernel_si
         .restorer = action->restorer,
         .flags = action->flags,
     };
+    int error;
 
     spin_lock(&self->lock);
     request.saved_mask = state->is_suspended ? state->suspended : state->blocked;
@@ -275,7 +284,10 @@ static void run_handler(struct process *self, int signal, const struct kernel_si
     state->blocked &= ~UNBLOCKABLE;
     state->code = SI_USER;
     spin_unlock(&self->lock);
-    if (user_frame_push_signal(&thread_self()->frame, &request) != 0)
+    do
+        error = user_frame_push_signal(&thread_self()->frame, &request);
+    while (error == -ENOMEM && make_room(self));
+    if (error == -EFAULT)
         process_exit(SIGSEGV);
 }
 

@@ -137,6 +137,7 @@ int user_frame_push_signal(struct trapframe *frame, const struct signal_request 
     struct signal_frame on_stack = {.restorer = request->restorer};
     uaddr_t fpu = align_down(frame->rsp - RED_ZONE - FPU_STATE_SIZE, 64UL);
     uaddr_t base = align_down(fpu - sizeof(on_stack), 16UL) - sizeof(uaddr_t);
+    int error;
 
     user_frame_save_fpu(frame);
     on_stack.context.stack.flags = SS_DISABLE;
@@ -146,9 +147,11 @@ int user_frame_push_signal(struct trapframe *frame, const struct signal_request 
     on_stack.context.registers.cr2 = request->address;
     on_stack.context.registers.fpu = fpu;
     describe(&on_stack.info, request);
-    if (copyout(fpu, frame->fpu, FPU_STATE_SIZE) != 0 ||
-        copyout(base, &on_stack, sizeof(on_stack)) != 0)
-        return -EFAULT;
+    error = copyout(fpu, frame->fpu, FPU_STATE_SIZE);
+    if (error == 0)
+        error = copyout(base, &on_stack, sizeof(on_stack));
+    if (error != 0)
+        return error;
 
     frame->rdi = (uint64_t)request->signal;
     frame->rsi = base + offsetof(struct signal_frame, info);
