@@ -16,10 +16,11 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Callable, Dict, List, Optional
+from typing import Callable, Dict, Optional
 
 from grader import image as images
 from grader.machine import Setup, run
+from grader.processes import cpu_seconds
 from grader.terminal import Terminal
 
 OUT = Path("build")
@@ -95,33 +96,6 @@ def time_to_prompt(machine: str) -> float:
             terminal.expect("# ")
 
     return median_time(boot, BOOTS)
-
-
-def descendants(process: int) -> List[int]:
-    """A process and all processes below it."""
-    children: Dict[int, List[int]] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            children.setdefault(int(fields[1]), []).append(int(entry.name))
-    found = [process]
-    for parent in found:
-        found += children.get(parent, [])
-    return found
-
-
-def cpu_seconds(process: int) -> float:
-    total = 0
-    for number in descendants(process):
-        try:
-            fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        total += int(fields[11]) + int(fields[12])
-    return total / os.sysconf("SC_CLK_TCK")
 
 
 def idle_share(machine: str) -> float:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import List, Optional
 
 from grader import image as images
-from grader.machine import DLE, END_OF_STREAM, MACHINES, Outcome, Running, Setup, split_words
+from grader.machine import DLE, END_OF_STREAM, MACHINES, Outcome, Running, Setup, SetupError, split_words
 
 USAGE_ERROR = 2
 
@@ -130,7 +130,7 @@ def main() -> int:
                 put_files(copy, options.files)
                 setup = setup.with_(image=copy, writable=True)
             outcome = boot(setup, timeout)
-    except images.ImageError as error:
+    except (images.ImageError, SetupError) as error:
         print(f"boot: {error}", file=sys.stderr)
         return USAGE_ERROR
     except KeyboardInterrupt:

@@ -35,8 +35,15 @@ DLE = b"\x10"
 START_OF_STREAM = bytes(32) + DLE + b"B"
 END_OF_STREAM = DLE + b"E"
 
+# QEMU starts with less, too, and then the kernel has no place to be loaded to.
+MEMORY_MIN = 8 << 20
+
 PR_SET_PDEATHSIG = 1
 SHUTDOWN_GRACE = 5.0
+
+
+class SetupError(Exception):
+    """What is wrong with what was asked for, in a sentence for people."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +92,16 @@ class Outcome:
         return self.log[start:] if start >= 0 else f"panic: {self.panic}\n"
 
 
+def check_memory(text: str) -> None:
+    """Refuse too little memory for QEMU, whose plain numbers are megabytes."""
+    match = re.fullmatch(r"(\d+)([bkmgt]?)", text.lower())
+    if match is None:
+        raise SetupError(f"{text}: not a memory size such as 128M")
+    unit = {"b": 0, "k": 10, "": 20, "m": 20, "g": 30, "t": 40}[match.group(2)]
+    if int(match.group(1)) << unit < MEMORY_MIN:
+        raise SetupError(f"{text}: too little memory: at least 8M is needed")
+
+
 def vkernel_arguments(setup: Setup, log: Optional[Path], results: Optional[Path]) -> List[str]:
     arguments = [str(setup.kernel), "-m", setup.memory, "-n", str(setup.cpus)]
     arguments += ["-r" if setup.writable else "-R", str(setup.image)]
@@ -107,6 +124,7 @@ def x86_64_arguments(
     terminal: Optional[str] = None,
 ) -> List[str]:
     """`terminal`: a pseudo-terminal for the console, instead of standard input and output."""
+    check_memory(setup.memory)
     words = list(setup.kernel_arguments)
     if stream:
         words.append("console=stream")

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 from pathlib import Path
-from typing import Dict, List, Set
+from typing import Dict, List
 
 import pytest
 
@@ -44,20 +44,6 @@ def clean_environment(**more: str) -> Dict[str, str]:
     hidden = {"CMD", "FILES", "KERNEL_ARGS", "DISK", "TIMEOUT", "CPUS", "MEM", "TESTS", "MACHINE"}
     hidden |= {name for name in os.environ if name.startswith(("MAKE", "MFLAGS"))}
     return {**{name: os.environ[name] for name in os.environ if name not in hidden}, **more}
-
-
-def processes_with(text: str) -> Set[int]:
-    """The ids of the processes whose command line contains `text`."""
-    found = set()
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ")
-            except OSError:
-                continue
-            if text.encode() in line:
-                found.add(int(entry.name))
-    return found
 
 
 def syscall_table() -> Dict[str, int]:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from grader.processes import processes_with
 from grader.tests.conftest import Boot
-from grader.tests.support import BUILD, OUT, both_machines, processes_with
+from grader.tests.support import BUILD, OUT, both_machines
 
 pytestmark = both_machines
 
