@@ -18,7 +18,17 @@ from pathlib import Path
 from typing import List, Optional
 
 from grader import image as images
-from grader.machine import DLE, END_OF_STREAM, MACHINES, Outcome, Running, Setup, SetupError, split_words
+from grader.machine import (
+    DLE,
+    END_OF_STREAM,
+    MACHINES,
+    Outcome,
+    Running,
+    Setup,
+    SetupError,
+    check_memory,
+    split_words,
+)
 
 USAGE_ERROR = 2
 
@@ -124,6 +134,7 @@ def main() -> int:
         build=options.build,
     )
     try:
+        check_memory(options.machine, options.memory)
         with tempfile.TemporaryDirectory(prefix="duet-") as scratch:
             if options.files.strip():
                 copy = images.copy(options.image, Path(scratch) / "root.img")

@@ -13,7 +13,15 @@ from pathlib import Path
 
 from grader import image as images
 from grader.boot import boot
-from grader.machine import MACHINES, Setup, split_words, vkernel_arguments, x86_64_arguments
+from grader.machine import (
+    MACHINES,
+    Setup,
+    SetupError,
+    check_memory,
+    split_words,
+    vkernel_arguments,
+    x86_64_arguments,
+)
 
 # What a rebuild renews in an image that is already there.
 RENEWED = ("bin", "tests")
@@ -45,6 +53,11 @@ def main() -> int:
     parser.add_argument("--disks", default="")
     options = parser.parse_args()
     lasting = options.build / options.machine / "root.img"
+    try:
+        check_memory(options.machine, options.memory)
+    except SetupError as error:
+        print(f"{options.machine}: {error}", file=sys.stderr)
+        return 2
     try:
         prepare_image(options.image, lasting)
     except images.ImageError as error:

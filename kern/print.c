@@ -5,10 +5,11 @@
  * different CPUs do not mix. Once a panic begins the lock is no longer taken: whoever held it
  * may never release it.
  *
- * A panic prints its own message, backtrace and locks first; then it kicks the other CPUs. Each
- * comes to panic_check() through its kick handler, or from the loop in which it waits for a
- * lock with interrupts disabled, prints the same of itself, and stops. They take turns by
- * `panic_turn`. A CPU that does not answer within a second is named and left alone.
+ * A panic prints its own message and the last one before it, which often says why and may have
+ * gone nowhere, then backtrace and locks; then it kicks the other CPUs. Each comes to
+ * panic_check() through its kick handler, or from the loop in which it waits for a lock with
+ * interrupts disabled, prints the same of itself, and stops. They take turns by `panic_turn`.
+ * A CPU that does not answer within a second is named and left alone.
  */
 #include "kern/print.h"
 
@@ -22,16 +23,19 @@
 #include "kern/thread.h"
 
 #define PANIC_STATUS 125
+#define LINE_SIZE    512
 #define ANSWER_TIME  (NSEC_PER_SEC)
 
 static struct spinlock log_lock = SPINLOCK_INITIALIZER("log", LOCK_LOG);
+
+static char last_message[LINE_SIZE]; /* before a panic; under log_lock */
 
 static struct cpu *panic_cpu;  /* (a) the CPU that panicked first */
 static struct cpu *panic_turn; /* (a) the other CPU that may print now */
 
 void kprintf(const char *fmt, ...)
 {
-    char line[512];
+    char line[LINE_SIZE];
     va_list arguments;
     int length;
 
@@ -41,8 +45,10 @@ void kprintf(const char *fmt, ...)
     length = min(length, (int)sizeof(line) - 1);
 
     bool is_locked = !is_panicking();
-    if (is_locked)
+    if (is_locked) {
         spin_lock(&log_lock);
+        string_copy(last_message, line, sizeof(last_message));
+    }
     machine_log_write(line, (size_t)length);
     if (is_panicking() && !machine_log_is_console())
         machine_console_write(line, (size_t)length);
@@ -139,6 +145,8 @@ static void noreturn_fn panic_v(vaddr_t pc, vaddr_t fp, const char *fmt, va_list
     }
     format_v(message, sizeof(message), fmt, arguments);
     kprintf("\npanic: %s\n", message);
+    if (last_message[0] != '\0')
+        kprintf("last message: %s", last_message);
     print_cpu(self, pc, fp);
     collect_others(self);
     format(line, sizeof(line), "panic %s\n", message);

@@ -186,8 +186,10 @@ static void init_main(void *argument)
         kprintf("init: cannot open /dev/console: error %d; it starts without files\n", -error);
     error = process_exec(copy, strings);
     if (error != 0)
-        panic("cannot run init '%s': error %d (2: not in the root image; see init= and root=)",
-              copy, -error);
+        panic("cannot run init '%s': error %d: %s", copy, -error,
+              error == -ENOENT   ? "it is not in the root image (init=, root=)"
+              : error == -ENOMEM ? "there is too little memory"
+                                 : "it is not a program that can run");
     kfree(copy);
     kfree(strings);
     user_loop();

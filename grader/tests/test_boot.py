@@ -79,6 +79,22 @@ def test_a_file_that_is_not_there(make_boot: Boot, machine: str) -> None:
     assert done.returncode != 0 and "/does/not/exist" in done.stderr
 
 
+def test_an_image_that_cannot_be_mounted_says_why(machine: str, tmp_path: Path) -> None:
+    image = tmp_path / "cut.img"
+    image.write_bytes((OUT / "root.img").read_bytes()[: 1 << 20])
+    words = ["/usr/bin/python3", "-m", "grader.boot", "--machine", machine, "--build", str(BUILD)]
+    words += ["--image", str(image), "--command", "true"]
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (125, "")
+    assert "truncated?" in done.stderr
+
+
+@pytest.mark.parametrize("memory", ["1M", "0", "lots"])
+def test_bad_memory_gets_a_sentence(make_boot: Boot, machine: str, memory: str) -> None:
+    done = make_boot(MACHINE=machine, MEM=memory, CMD="true")
+    assert done.returncode != 0 and "memory" in done.stderr
+
+
 def test_a_hang_is_125_and_leaves_nothing(make_boot: Boot, machine: str) -> None:
     done = make_boot(MACHINE=machine, TIMEOUT=3, CMD="sleep 1000", KERNEL_ARGS="mark=hangtest")
     assert done.returncode == 125

@@ -247,6 +247,9 @@ static int read_super(struct ext2_fs *fs)
     if (error == 0)
         memcpy(&fs->super, data, sizeof fs->super);
     kfree(data);
+    if (error == -EIO)
+        kprintf("ext2: %s: the superblock cannot be read: is the disk too small?\n",
+                fs->device->name);
     if (error == 0 && fs->super.magic != EXT2_MAGIC) {
         kprintf("ext2: %s: there is no ext2 file system on this disk\n", fs->device->name);
         error = -EINVAL;

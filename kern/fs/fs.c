@@ -41,14 +41,12 @@ int fs_mount_root(const char *device_name, bool read_only)
     mount_init();
     buffer_init();
     if (device == NULL) {
-        kprintf("fs: there is no disk %s with a root file system\n", device_name);
+        kprintf("fs: there is no disk %s\n", device_name);
         return -ENODEV;
     }
     error = mount_create(&ext2_type, device, read_only, NULL, "/");
-    if (error != 0) {
-        kprintf("fs: cannot mount the root file system from %s: error %d\n", device_name, -error);
+    if (error != 0)
         return error;
-    }
     mount_pseudo(&devfs_type, "/dev");
     mount_pseudo(&procfs_type, "/proc");
     return 0;
