@@ -55,7 +55,7 @@ export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
 # V=1 shows the commands; make -s shows nothing.
 Q   := $(if $(filter 1,$(V)),,@)
-SAY := @$(if $(filter 1,$(V))$(findstring s,$(firstword -$(MAKEFLAGS))),:,echo)
+SAY := @$(if $(filter 1,$(V))$(findstring s,$(filter-out --%,$(firstword -$(MAKEFLAGS)))),:,echo)
 
 # Before anything else: are the tools here?
 needing_tools := $(firstword $(filter check bench qemu boot run gdb qemu-gdb,$(MAKECMDGOALS)))
