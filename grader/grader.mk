@@ -27,30 +27,38 @@ $(foreach name,CMD FILES KERNEL_ARGS DISK TIMEOUT CPUS MEM TESTS,$(eval $(call h
 export CC PYTHON SAN
 
 boot_machine := $(firstword $(MACHINE))
-console = $(PYTHON) -m grader.console $1 --build $(BUILD) --cpus "$$CPUS" --memory "$$MEM" \
-              --kernel-arguments "$$KERNEL_ARGS" --disks "$$DISK"
+console = $(PYTHON) -m grader.console $1 --build $(BUILD) --image $(OUT)/root.img \
+              --cpus "$$CPUS" --memory "$$MEM" --kernel-arguments "$$KERNEL_ARGS" --disks "$$DISK"
 
-run: $(BUILD)/vkernel/duet $(OUT)/root.img ## Duet as a process on this terminal (installs tools that are missing)
-	@$(call console,vkernel)
+# The machine's status becomes make's own: see grader/exit_status.c. The recipes that start one
+# leave it in a file, since a recipe that fails would end make with status 2.
+.PHONY: start-run start-qemu start-boot
+status      := $(OUT)/tools/status.$(shell echo $$PPID)
+keep_status  = echo $$? > $(status)
+end          = @: $(exit-with $(shell cat $(status) 2>/dev/null; rm -f $(status)))
 
-qemu: $(BUILD)/x86_64/duet $(OUT)/root.img ## Duet on x86_64 under QEMU on this terminal
-	@$(call console,x86_64)
+run: start-run ## Duet as a process on this terminal (installs tools that are missing)
+	$(end)
 
-# The command's status becomes make's own: see grader/exit_status.c. The recipe of boot-run
-# leaves it in a file, since a recipe that fails would end make with status 2.
-.PHONY: boot-run
-boot_status := $(OUT)/tools/boot-status.$(shell echo $$PPID)
+qemu: start-qemu ## Duet on x86_64 under QEMU on this terminal
+	$(end)
 
-boot-run: $(BUILD)/$(boot_machine)/duet $(OUT)/root.img
+boot: start-boot ## Run CMD='...' on a throw-away copy of the root image
+	$(end)
+
+start-run: $(BUILD)/vkernel/duet $(OUT)/root.img
+	@$(call console,vkernel); $(keep_status)
+
+start-qemu: $(BUILD)/x86_64/duet $(OUT)/root.img
+	@$(call console,x86_64); $(keep_status)
+
+start-boot: $(BUILD)/$(boot_machine)/duet $(OUT)/root.img
 	@$(PYTHON) -m grader.boot --machine $(boot_machine) --build $(BUILD) --cpus "$$CPUS" \
 	    --image $(OUT)/root.img --memory "$$MEM" $(if $(value CMD),--command "$$CMD") \
 	    --files "$$FILES" --kernel-arguments "$$KERNEL_ARGS" --disks "$$DISK" \
-	    --timeout "$$TIMEOUT"; echo $$? > $(boot_status)
+	    --timeout "$$TIMEOUT"; $(keep_status)
 
-boot: boot-run ## Run CMD='...' on a throw-away copy of the root image
-	@: $(exit-with $(shell cat $(boot_status) 2>/dev/null; rm -f $(boot_status)))
-
-ifneq ($(filter boot,$(MAKECMDGOALS)),)
+ifneq ($(filter run qemu boot,$(MAKECMDGOALS)),)
 exit_status := $(OUT)/tools/exit-status.so
 ifneq ($(shell mkdir -p $(OUT)/tools; test $(exit_status) -nt grader/exit_status.c || \
                $(CC) -shared -fPIC -o $(exit_status) grader/exit_status.c || echo failed),)
@@ -58,7 +66,6 @@ $(error $(exit_status) cannot be built)
 endif
 load $(exit_status)(exit_status_setup)
 endif
-
 
 # --- Tests -----------------------------------------------------------------------------------
 # An image with more in it: programs that were built elsewhere, with musl and with glibc.

@@ -1,7 +1,7 @@
 # User programs and the root image. user/bin/NAME.c, or all of user/bin/NAME/*.c, is one
 # program in /bin; user/tests/NAME.c is one in /tests. They are static and run on Linux, too.
 
-USER_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -nostdinc -isystem $(COMPILER_HEADERS) \
+USER_CFLAGS := -std=gnu11 -O1 -g -ffreestanding -nostdinc -isystem $(COMPILER_HEADERS) \
                -fno-pie -fno-stack-protector -fcf-protection=none -fno-strict-aliasing \
                $(WARNINGS) -Iuser/lib/include -I.
 USER_LDFLAGS := -static -nostdlib -Wl,-u,_start -Wl,-z,noexecstack \
