@@ -8,8 +8,9 @@
  *      CPU: push on disk->submitted, wake the worker   -->   worker: take all, serve each
  *      CPU 0: take all of `completed`, call done()     <--   push on `completed`, interrupt
  *
- * -r opens the file for reading and writing, and locks it against other instances; the kernel's
- * flush is fdatasync(2). -R maps it privately: what the guest writes stays in our memory.
+ * -r opens the file for reading and writing, and locks it against other instances, of QEMU as
+ * well; the kernel's flush is fdatasync(2). -R maps it privately: what the guest writes stays in
+ * our memory.
  */
 #include "arch/vkernel/vkernel.h"
 #include "arch/vkernel/vmspace/linux.h"
@@ -21,7 +22,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -163,6 +163,23 @@ void disk_start_all(void)
 
 /* --- Start --------------------------------------------------------------------------------- */
 
+/* QEMU says with read locks on single bytes of this range how it uses an image. */
+#define LOCKS_START 100
+#define LOCKS_COUNT 200
+
+/* Lock the image until this process ends, however it does. Returns whether nobody else uses it. */
+static bool lock_image(int fd)
+{
+    struct flock lock = {
+        .l_type = F_WRLCK,
+        .l_whence = SEEK_SET,
+        .l_start = LOCKS_START,
+        .l_len = LOCKS_COUNT,
+    };
+
+    return fcntl(fd, F_OFD_SETLK, &lock) == 0;
+}
+
 static void open_disk(struct disk *disk, const struct disk_option *option)
 {
     int fd = open(option->path, (option->copy_on_write ? O_RDONLY : O_RDWR) | O_CLOEXEC);
@@ -179,7 +196,7 @@ static void open_disk(struct disk *disk, const struct disk_option *option)
     if (size % SECTOR_SIZE != 0)
         die(1, 0, "%s: not a disk image: %ld bytes, which is not a multiple of %d; truncated?",
             option->path, (long)size, SECTOR_SIZE);
-    if (!option->copy_on_write && flock(fd, LOCK_EX | LOCK_NB) != 0)
+    if (!option->copy_on_write && !lock_image(fd))
         die(1, 0, "%s: in use by another instance (-R would run on a copy)", option->path);
     disk->fd = fd;
     if (option->copy_on_write) {

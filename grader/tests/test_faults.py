@@ -136,9 +136,21 @@ def test_image_in_use(image: Path) -> None:
         wait_until_up(first)
         second = duet("-r", str(image), "-c", "true")
         assert second.returncode != 0 and str(image) in second.stderr
+        third = run(make_setup("x86_64", image=image, writable=True, command="true"), timeout=HANG)
+        assert not third.ended and "lock" in third.errors
         first.end_input()
         assert first.wait(HANG).status == 0
     assert images.check(image) == []
+
+
+def test_image_in_use_by_qemu(image: Path) -> None:
+    setup = make_setup("x86_64", image=image, writable=True, command="echo up; cat")
+    with Running(setup) as first:
+        assert first.process.stdout is not None and first.process.stdout.readline() == b"up\n"
+        second = duet("-r", str(image), "-c", "true")
+        assert second.returncode != 0 and "in use" in second.stderr
+        first.end_input()
+        assert first.wait(HANG).status == 0
 
 
 # --- The outside world -------------------------------------------------------------------------
