@@ -8,6 +8,7 @@ the program that was running is blamed and the others go on in a new boot.
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -62,8 +63,8 @@ def script(programs: Sequence[Program]) -> str:
     for number, program in enumerate(programs):
         lines += [
             f"echo '@begin {number}' >/dev/results",
-            "rm -rf /tmp/work; mkdir /tmp/work; cd /tmp/work",
-            " ".join(program.command) + " </dev/null >/tmp/output 2>&1",
+            "rm -rf /tmp/*; mkdir /tmp/work; cd /tmp/work",
+            " ".join(map(shlex.quote, program.command)) + " </dev/null >/tmp/output 2>&1",
             f'echo "@end {number} $?" >/tmp/status',
             "cd /; cat /tmp/output /tmp/status >/dev/results",
         ]

@@ -29,7 +29,34 @@ def find_programs() -> List[Program]:
     return found
 
 
-PROGRAMS = find_programs()
+# What Debian's busybox, a static program of glibc, is asked to do; skipped where it is missing.
+BUSYBOX = {
+    "text": "seq 20 | sort -r | head -n 3 | tr 0-9 a-j; echo a b c | awk '{print $3, NF}'",
+    "sed": "printf 'one\\ntwo\\nthree\\n' | sed -e 's/o/0/g' -e '/three/d'; echo x | sed s/x/y/",
+    "archives": "tar cf a.tar /etc 2>/dev/null; gzip a.tar; gunzip -c a.tar.gz | tar tf - | sort",
+    "sums": "seq 1000 | md5sum; seq 1000 | sha256sum; seq 1000 | cksum",
+    "files": "mkdir -p a/b; echo x > a/b/c; cp -r a d; mv d e; find a e | sort; rm -r a; ls",
+    "links": "echo x > f; ln f g; ln -s f h; stat -c '%h %F' f g h; readlink h; rm f; cat g",
+    "pipes": "yes | head -n 5 | wc -l; (echo a; echo b >&2) 2>&1 | sort; echo $?",
+    "jobs": "sleep 0.1 & wait $!; echo $?; (exit 7); echo $?; sh -c 'kill -9 $$'; echo $?",
+    "traps": "trap 'echo got' USR1; kill -USR1 $$; trap 'echo bye' EXIT; exit 3",
+    "find": "mkdir d; touch d/a d/b.c; find d -name '*.c' -exec echo found {} ';'",
+    "diff": "seq 9 > a; sed s/5/five/ a > b; diff a b; cmp a b; comm -3 a b; expr 3 '*' 14",
+    "vi": "printf 'a\\nb\\n' > t; printf ':wq\\n' | vi t >/dev/null 2>&1; cat t",
+}
+
+
+def busybox_programs() -> List[Program]:
+    if not (CHECK / "root" / "bin" / "busybox").exists():
+        return []
+    tools = "/bin/busybox mkdir /tmp/b; /bin/busybox --install -s /tmp/b; PATH=/tmp/b; "
+    return [
+        Program(f"busybox {name}", ("/bin/busybox", "sh", "-c", tools + script))
+        for name, script in BUSYBOX.items()
+    ]
+
+
+PROGRAMS = find_programs() + busybox_programs()
 
 
 @functools.lru_cache(maxsize=None)
