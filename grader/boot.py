@@ -27,6 +27,7 @@ from grader.machine import (
     Setup,
     SetupError,
     check_memory,
+    die_with_parent,
     split_words,
 )
 
@@ -115,6 +116,7 @@ def main() -> int:
     options = parse_arguments()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
+    die_with_parent(signal.SIGTERM)  # make, when told to stop, tells only the shell between us
     try:
         os.fstat(0)
     except OSError:

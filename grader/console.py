@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from grader.machine import (
     Setup,
     SetupError,
     check_memory,
+    die_with_parent,
     split_words,
     vkernel_arguments,
     x86_64_arguments,
@@ -63,6 +65,7 @@ def main() -> int:
     except images.ImageError as error:
         print(f"{lasting}: {error}\nRemove it to start with a fresh one.", file=sys.stderr)
         return 1
+    die_with_parent(signal.SIGTERM)  # make, when told to stop, tells only the shell between us
     setup = Setup(
         machine=options.machine,
         image=lasting,

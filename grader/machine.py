@@ -162,8 +162,9 @@ def file_backend(name: str, path: Optional[Path]) -> str:
     return f"file,id={name},path=" + str(path).replace(",", ",,")
 
 
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+def die_with_parent(number: int = signal.SIGKILL) -> None:
+    """This process gets the signal when its parent dies, also after exec()."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
 
 
 @dataclass
@@ -201,7 +202,7 @@ class Running:
                 stdin=self.stdin,
                 stdout=self.stdout,
                 stderr=self.stderr if self.stderr is not None else errors,
-                preexec_fn=_die_with_parent,
+                preexec_fn=die_with_parent,
             )
         if setup.machine == "x86_64" and self.stream and self.process.stdin is not None:
             self.process.stdin.write(START_OF_STREAM)

@@ -23,6 +23,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -159,6 +160,8 @@ static void *read_input(void *unused)
         input.length = n > 0 ? (size_t)n : 0;
         input.taken = 0;
         input.is_end = n <= 0;
+        if (input.is_end && is_terminal) /* it has gone: not all who lose theirs are told */
+            kill(getpid(), SIGHUP);
         __atomic_store_n(&input.is_full, 1, __ATOMIC_RELEASE);
         interrupt_raise(&cpus[0], INTERRUPT_CONSOLE);
         while (__atomic_load_n(&input.is_full, __ATOMIC_ACQUIRE))

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import pty
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Set
 
 import pytest
 
 from grader import image as images
 from grader.console import prepare_image
+from grader.processes import is_alive, processes_with
 from grader.tests.support import BUILD, HANG, IMAGE, both_machines
 
 
@@ -59,3 +63,45 @@ def test_rebuilt_programs_go_into_an_old_image(tmp_path: Path) -> None:
     assert images.read(lasting, "/bin/tool") == "new\n"
     assert images.read(lasting, "/root/note") == "kept\n"
     assert images.check(lasting) == []
+
+
+def wait_for_the_end(processes: Set[int]) -> bool:
+    deadline = time.monotonic() + HANG
+    while any(map(is_alive, processes)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return not any(map(is_alive, processes))
+
+
+@both_machines
+def test_the_end_of_makes_shell_is_the_machines(machine: str, build: Path) -> None:
+    """A make that is told to stop tells its own child, which is a shell, and no other."""
+    words = [sys.executable, "-m", "grader.console", machine]
+    words += ["--build", str(build), "--image", str(IMAGE)]
+    shell = subprocess.Popen(
+        ["/bin/sh", "-c", '"$@"; true', "sh", *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert shell.stdin is not None and shell.stdout is not None
+    shell.stdin.write(b"echo $((40 + 2)) up\n")
+    shell.stdin.flush()
+    while b"42 up" not in shell.stdout.readline():
+        assert shell.poll() is None
+    machines = processes_with(str(build))
+    shell.terminate()
+    shell.wait()
+    assert wait_for_the_end(machines)
+    shell.stdin.close()
+    shell.stdout.close()
+    assert images.check(build / machine / "root.img") == []
+
+
+def test_a_vkernel_whose_terminal_goes_away_ends() -> None:
+    master, slave = pty.openpty()
+    words = [str(BUILD / "vkernel" / "duet"), "-R", str(IMAGE)]
+    # In a session of its own, whose terminal this is not: no SIGHUP will come.
+    machine = subprocess.Popen(
+        words, stdin=slave, stdout=slave, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    os.close(slave)
+    assert b"Duet" in os.read(master, 4096)
+    os.close(master)
+    assert machine.wait(HANG) == 0

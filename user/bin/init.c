@@ -63,10 +63,11 @@ static _Noreturn void finish(int status)
         pause();
 }
 
-/* Everyone is asked to end, and has a second. */
+/* Everyone is asked to end, and has a second; interactive shells only heed SIGHUP. */
 static _Noreturn void shut_down(void)
 {
     if (kill(-1, SIGTERM) == 0) {
+        kill(-1, SIGHUP);
         kill(-1, SIGCONT);
         all_gone();
     }
