@@ -186,7 +186,7 @@ static bool is_loadable(const struct image *image)
 
     return image->head_size >= sizeof(*elf) && elf->e_ident[0] == ELFMAG0 &&
            memcmp(elf->e_ident + 1, "ELF", 3) == 0 && elf->e_ident[4] == ELFCLASS64 &&
-           elf->e_ident[5] == ELFDATA2LSB && elf->e_machine == EM_X86_64 &&
+           elf->e_ident[5] == ELFDATA2LSB && elf->e_machine == USER_ELF_MACHINE &&
            (elf->e_type == ET_EXEC || elf->e_type == ET_DYN) &&
            elf->e_phentsize == sizeof(struct elf64_program_header) && elf->e_phnum > 0 &&
            elf->e_phnum <= MAX_PROGRAM_PARTS;

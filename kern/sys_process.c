@@ -328,7 +328,7 @@ int64_t sys_uname(const uint64_t arg[])
         .nodename = "duet",
         .release = DUET_RELEASE,
         .version = DUET_VERSION,
-        .machine = "x86_64",
+        .machine = USER_MACHINE,
         .domainname = "(none)",
     };
 

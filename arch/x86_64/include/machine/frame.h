@@ -6,8 +6,13 @@
  */
 #pragma once
 
+#include "kern/abi/elf.h"
 #include "kern/types.h"
 #include <machine/param.h>
+
+/* Whose programs run: what uname(2) calls the processor, and ELF's number for it. */
+#define USER_MACHINE     "x86_64"
+#define USER_ELF_MACHINE EM_X86_64
 
 struct trapframe {
     uint64_t r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
