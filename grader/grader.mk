@@ -26,8 +26,12 @@ endef
 $(foreach name,CMD FILES KERNEL_ARGS DISK TIMEOUT CPUS MEM TESTS,$(eval $(call hand_over,$(name))))
 export CC PYTHON SAN
 
+# Python keeps what it has compiled below build/, and starts sooner without what is installed (-S).
+export PYTHONPYCACHEPREFIX := $(abspath $(OUT)/python)
+unexport PYTHONDONTWRITEBYTECODE
+
 boot_machine := $(firstword $(MACHINE))
-console = $(PYTHON) -m grader.console $1 --build $(BUILD) --image $(OUT)/root.img \
+console = $(PYTHON) -S -m grader.console $1 --build $(BUILD) --image $(OUT)/root.img \
               --cpus "$$CPUS" --memory "$$MEM" --kernel-arguments "$$KERNEL_ARGS" --disks "$$DISK"
 
 # The machine's status becomes make's own: see grader/exit_status.c. The recipes that start one
@@ -53,7 +57,7 @@ start-qemu: $(BUILD)/x86_64/duet $(OUT)/root.img
 	@$(call console,x86_64); $(keep_status)
 
 start-boot: $(BUILD)/$(boot_machine)/duet $(OUT)/root.img
-	@$(PYTHON) -m grader.boot --machine $(boot_machine) --build $(BUILD) --cpus "$$CPUS" \
+	@$(PYTHON) -S -m grader.boot --machine $(boot_machine) --build $(BUILD) --cpus "$$CPUS" \
 	    --image $(OUT)/root.img --memory "$$MEM" $(if $(value CMD),--command "$$CMD") \
 	    --files "$$FILES" --kernel-arguments "$$KERNEL_ARGS" --disks "$$DISK" \
 	    --timeout "$$TIMEOUT"; $(keep_status)
@@ -104,7 +108,7 @@ check-parts: all $(OUT)/check/oracle $(OUT)/check/root.img
 spread = $(shell $(PYTHON) -c 'import xdist' 2>/dev/null && echo '-n auto --dist loadscope')
 
 check: check-parts ## All tests, on the host and on both machines (TESTS='-k NAME' for some)
-	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -c grader/pytest.ini $(spread) grader/tests $(value TESTS)
+	@$(PYTHON) -m pytest -c grader/pytest.ini $(spread) grader/tests $(value TESTS)
 
 lint: ## The habits that a program can check (clang-format, lengths, layering)
 	@$(PYTHON) -m grader.lint

@@ -70,7 +70,7 @@ $$($1_dir)/symbols.c: $$($1_dir)/duet-no-symbols kern/symbols.awk
 	@nm -n $$< | awk -f kern/symbols.awk > $$@
 
 $$($1_dir)/symbols-none.o $$($1_dir)/symbols.o: $$($1_dir)/%.o: $$($1_dir)/%.c
-	$$(Q)$$($1_kernel_command) -MMD -MP -c -o $$@ $$<
+	$$(Q)$$($1_kernel_command) -g0 -MMD -MP -c -o $$@ $$<
 
 $$($1_dir)/duet-no-symbols: $$($1_objects) $$($1_dir)/symbols-none.o $$($1_ldscript)
 	$$(Q)$$(CC) $$(filter %.o,$$^) $$($1_ldflags) -Wl,-S -o $$@
