@@ -63,8 +63,10 @@ static const char *const exception_names[EXCEPTION_COUNT] = {
 };
 
 /* The error code of a page fault, SDM vol. 3A, section 4.7. */
-#define PAGE_FAULT_WRITE (1U << 1)
-#define PAGE_FAULT_FETCH (1U << 4)
+#define PAGE_FAULT_PRESENT (1U << 0)
+#define PAGE_FAULT_WRITE   (1U << 1)
+#define PAGE_FAULT_USER    (1U << 2)
+#define PAGE_FAULT_FETCH   (1U << 4)
 
 static struct {
     void (*function)(void *argument);
@@ -170,10 +172,17 @@ static struct trap exception(int signal, int code, vaddr_t address)
         .kind = TRAP_EXCEPTION, .signal = signal, .code = code, .address = address};
 }
 
+/*
+ * An access by the processor itself to a page that is there (descriptor tables, and the stack of
+ * a program's IRET or far return, which QEMU reads with the kernel's rights and SMAP refuses) is
+ * the program's error: no page can be brought in, and to try again would go on for ever.
+ */
 static struct trap page_fault(const struct trapframe *frame)
 {
     struct trap trap = {.kind = TRAP_PAGE_FAULT, .access = PROT_READ, .address = read_cr2()};
 
+    if ((frame->error_code & (PAGE_FAULT_PRESENT | PAGE_FAULT_USER)) == PAGE_FAULT_PRESENT)
+        return exception(SIGSEGV, SI_KERNEL, 0);
     if (frame->error_code & PAGE_FAULT_FETCH)
         trap.access = PROT_EXEC;
     else if (frame->error_code & PAGE_FAULT_WRITE)

@@ -54,6 +54,17 @@ static int privileged_port(void)
     return 0;
 }
 
+/* To a selector that is none for a stack. */
+static int interrupt_return(void)
+{
+    __asm__ volatile("mov %%rsp, %%rax\n push $0x33\n push %%rax\n pushfq\n push $0x33\n"
+                     "lea 1f(%%rip), %%rax\n push %%rax\n iretq\n 1:"
+                     :
+                     :
+                     : "rax", "memory");
+    return 0;
+}
+
 static int privileged_register(void)
 {
     unsigned long value;
@@ -143,6 +154,7 @@ static const struct {
     {"cli", privileged_cli},
     {"out", privileged_port},
     {"mov from cr3", privileged_register},
+    {"iretq to a bad stack", interrupt_return},
     {"read page 0", null_read},
     {"write page 0", null_write},
     {"call page 0", null_call},
