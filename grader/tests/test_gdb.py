@@ -153,7 +153,7 @@ def tour(
 def test_processes_are_listed(tour: Dict[str, str]) -> None:
     lines = {line.split()[2]: line.split() for line in tour["ps"].splitlines()[1:]}
     assert lines["init"][:2] == ["1", "0"] and "sleeping" in lines["init"]
-    assert lines["sh"][:2] == ["2", "1"] and "'process" in lines["sh"]
+    assert lines["sh"][:2] == ["2", "1"]  # on the other CPU, it may not wait for ls yet
     assert lines["ls"][:2] == ["3", "2"] and lines["ls"][3:5] == ["on", "cpu"]
     assert lines["idle"][:2] == ["-", "-"]
 
@@ -180,8 +180,8 @@ def test_backtraces_of_everything(tour: Dict[str, str]) -> None:
     heads = [part.splitlines()[0] for part in parts]
     for wanted in ("kernel thread 'idle'", "process 1 (init)", "process 2 (sh)", "process 3 (ls)"):
         assert any(head.startswith(wanted) for head in heads), heads
-    assert any("process_wait" in functions(part) and "waitpid" in functions(part) for part in parts)
-    assert all(len(functions(part)) > 2 for part in parts)
+    assert any({"sys_rt_sigsuspend", "sigsuspend"} <= set(functions(part)) for part in parts)
+    assert all(functions(part) for part in parts)
 
 
 def test_backtrace_of_a_cpu(tour: Dict[str, str]) -> None:
