@@ -12,7 +12,9 @@
  *      waits until is_full == 0                                 <--  each byte; is_full = 0
  *
  * A terminal is put into raw mode, as the tty of the kernel does all that a terminal does, and is
- * restored at the end. Only SIGKILL leaves it raw: then `reset` helps.
+ * restored at the end. SIGKILL leaves no time for that; so a process of its own, the keeper, waits
+ * on a pipe. A byte says that the terminal has been restored; the pipe's end without one, that the
+ * vkernel is gone and the keeper has to do it.
  */
 #include "arch/vkernel/vkernel.h"
 #include "arch/vkernel/vmspace/linux.h"
@@ -27,12 +29,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <termios.h>
 #include <unistd.h>
 
 static bool is_terminal;     /* standard input is one */
 static struct termios saved; /* its settings before */
 static volatile uint32_t is_raw;
+static int keeper_fd = -1; /* the pipe to the keeper */
 
 static int log_fd = -1;     /* -1: nowhere */
 static int results_fd = -1; /* -1: nowhere */
@@ -123,12 +128,52 @@ bool machine_console_size(uint16_t *rows, uint16_t *columns)
     return true;
 }
 
+/*
+ * The keeper's life. It has the terminal and the pipe, and nothing else of the vkernel's: not the
+ * disks' locks. In a session of its own, with all signals blocked, it outlives what is sent to
+ * the group of the vkernel.
+ */
+static void keep_terminal(int pipe_end)
+{
+    sigset_t all;
+    char byte;
+
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, NULL);
+    prctl(PR_SET_NAME, "duet-keeper");
+    setsid();
+    dup2(pipe_end, STDOUT_FILENO);
+    syscall(SYS_close_range, STDERR_FILENO, ~0U, 0);
+    if (read(STDOUT_FILENO, &byte, 1) == 0)
+        tcsetattr(STDIN_FILENO, TCSANOW, &saved);
+    _exit(0);
+}
+
+/* Without a keeper, only the terminal's settings after SIGKILL are lost. */
+static void start_keeper(void)
+{
+    int ends[2];
+    pid_t pid;
+
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return;
+    pid = fork();
+    if (pid == 0)
+        keep_terminal(ends[0]);
+    close(ends[0]);
+    if (pid > 0)
+        keeper_fd = ends[1];
+    else
+        close(ends[1]);
+}
+
 static void make_raw(void)
 {
     struct termios raw;
 
     if (tcgetattr(STDIN_FILENO, &saved) != 0)
         return;
+    start_keeper();
     raw = saved;
     cfmakeraw(&raw);
     if (tcsetattr(STDIN_FILENO, TCSANOW, &raw) == 0)
@@ -137,8 +182,11 @@ static void make_raw(void)
 
 void console_restore(void)
 {
-    if (__atomic_exchange_n(&is_raw, 0, __ATOMIC_SEQ_CST) != 0)
-        tcsetattr(STDIN_FILENO, TCSANOW, &saved);
+    if (__atomic_exchange_n(&is_raw, 0, __ATOMIC_SEQ_CST) == 0)
+        return;
+    tcsetattr(STDIN_FILENO, TCSANOW, &saved);
+    if (keeper_fd >= 0)
+        host_call(SYS_write, keeper_fd, "", 1);
 }
 
 /* --- Input --------------------------------------------------------------------------------- */

@@ -199,6 +199,19 @@ def test_the_terminal_is_restored(number: signal.Signals) -> None:
         assert terminal.is_restored()
 
 
+def test_the_terminal_is_restored_after_sigkill() -> None:
+    with Terminal(make_setup("vkernel")) as terminal:
+        terminal.expect("# ")
+        family = descendants(terminal.machine.process.pid)
+        terminal.machine.process.kill()
+        terminal.machine.process.wait()
+        deadline = time.monotonic() + HANG
+        while any(map(is_alive, family)) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert not any(map(is_alive, family))  # the one that restores it is among them
+        assert terminal.is_restored()
+
+
 # --- Programs that misbehave -------------------------------------------------------------------
 
 # Each ends with a command that shows that the system goes on.
