@@ -30,7 +30,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -143,7 +142,7 @@ static void keep_terminal(int pipe_end)
     prctl(PR_SET_NAME, "duet-keeper");
     setsid();
     dup2(pipe_end, STDOUT_FILENO);
-    syscall(SYS_close_range, STDERR_FILENO, ~0U, 0);
+    host_call(SYS_close_range, STDERR_FILENO, ~0U, 0);
     if (read(STDOUT_FILENO, &byte, 1) == 0)
         tcsetattr(STDIN_FILENO, TCSANOW, &saved);
     _exit(0);
@@ -153,18 +152,13 @@ static void keep_terminal(int pipe_end)
 static void start_keeper(void)
 {
     int ends[2];
-    pid_t pid;
 
     if (pipe2(ends, O_CLOEXEC) != 0)
         return;
-    pid = fork();
-    if (pid == 0)
+    if (fork() == 0)
         keep_terminal(ends[0]);
     close(ends[0]);
-    if (pid > 0)
-        keeper_fd = ends[1];
-    else
-        close(ends[1]);
+    keeper_fd = ends[1];
 }
 
 static void make_raw(void)
