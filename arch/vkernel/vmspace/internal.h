@@ -141,7 +141,8 @@ void run_release_frame(struct stub *stub);
 int translate(struct vmspace *vmspace, uint64_t address, uint64_t access, uint8_t **page,
               uint64_t *error) must_check;
 
-/* As translate(), and queue operations that map the page and its neighbours in the stub. */
+/* As translate(), and queue operations that map the page and its neighbours in the stub. Returns
+ * -ENOMEM when the host has no memory to note them. */
 int translate_and_map(struct vmspace *vmspace, uint64_t address, uint64_t access,
                       uint64_t *error) must_check;
 

@@ -50,6 +50,8 @@ _Static_assert(offsetof(struct host_frame, signal) == 312, "the ABI's");
 #define UC_SIGCONTEXT_SS     2
 #define UC_STRICT_RESTORE_SS 4
 
+#define MAPPED_MIN 64 /* pages: more than one instruction needs at a time */
+
 #define TRAP_PAGE_FAULT_VECTOR 14
 #define SYS_URETPROBE          335
 
@@ -265,9 +267,10 @@ static enum verdict take_page_fault(struct vmspace *vmspace, struct trapframe *f
 {
     uint64_t access = host->error_code & (PAGEFAULT_WRITE | PAGEFAULT_FETCH);
     uint64_t address = host->cr2, error;
+    int status = translate_and_map(vmspace, address, access, &error);
 
-    if (translate_and_map(vmspace, address, access, &error) == 0)
-        return VERDICT_RESUME;
+    if (status != -EFAULT)
+        return status == 0 ? VERDICT_RESUME : VERDICT_LOST;
     vmspace->retry = true;
     vmspace->retry_address = address;
     vmspace->retry_error = access;
@@ -278,15 +281,29 @@ static enum verdict take_page_fault(struct vmspace *vmspace, struct trapframe *f
     return VERDICT_RETURN;
 }
 
+/*
+ * The stub could not perform its orders. Where the host limits how many mappings a process has, or
+ * how large it is, that is no reason to end the program: drop everything, as a TLB may at any time,
+ * and go on; what it accesses will be mapped again.
+ */
+static enum verdict recover(struct vmspace *vmspace)
+{
+    if (vmspace->stub->words->failed != -ENOMEM || vmspace->mapped <= MAPPED_MIN)
+        return VERDICT_LOST;
+    translate_reset(vmspace, true);
+    return VERDICT_RESUME;
+}
+
 static enum verdict judge(struct vmspace *vmspace, struct trapframe *frame,
                           struct vextframe *vframe)
 {
     struct host_frame *host = host_frame(vmspace->stub);
     int signal = host->signal;
 
-    if (vmspace->stub->words->failed != 0 ||
-        (host->rip >= STUB_RESIDENT && host->rip < STUB_RESIDENT + PAGE_SIZE))
+    if (host->rip >= STUB_RESIDENT && host->rip < STUB_RESIDENT + PAGE_SIZE)
         return VERDICT_LOST;
+    if (vmspace->stub->words->failed != 0)
+        return recover(vmspace);
     if (signal == SIGUSR1 || host->code <= 0) { /* a kick, or somebody's kill(1) */
         frame->trap_number = VMSPACE_INTERRUPT;
         return vframe->kicked ? VERDICT_RETURN : VERDICT_RESUME;
@@ -343,6 +360,7 @@ static void commit_orders(struct vmspace *vmspace)
     count += vmspace->operation_count;
     vmspace->operation_count = 0;
     orders->count = count;
+    stub->words->failed = 0;
     if (count > 0)
         stub->words->secret = stub_secret | STUB_FD_MEMORY;
     host_frame(stub)->mask = 0;
@@ -364,6 +382,8 @@ static bool run_once(struct vmspace *vmspace, const struct vextframe *vframe)
     __atomic_add_fetch(&vmspace->stops, 1, __ATOMIC_SEQ_CST);
     if (vmspace->stop_waiters > 0)
         host_futex_wake(&vmspace->stops, INT32_MAX);
+    if (stub->words->failed != 0)
+        return alive; /* no guest code ran: what was ordered is still to be done */
     if (stub->orders->flags != stub_flags)
         stub->orders->flags = stub_flags;
     if (stub_flags & FLAG_FSGSBASE) {

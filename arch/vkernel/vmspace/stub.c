@@ -261,7 +261,7 @@ static void request_stubs(void)
     }
 }
 
-/* Wait for the oldest requested stub; NULL when the host refused. */
+/* Wait for the oldest requested stub; NULL when there is none or the host refused it. */
 static struct stub *take_requested(void)
 {
     struct stub *stub;
@@ -293,8 +293,11 @@ struct stub *stub_acquire(void)
         pool.idle = stub->next;
         pool.idle_count--;
     } else {
-        request_stubs();
-        stub = take_requested();
+        /* Those under way may have been refused for a reason that is gone: ask once more. */
+        for (unsigned tries = 0; stub == NULL && tries <= REQUESTS_AHEAD; tries++) {
+            request_stubs();
+            stub = take_requested();
+        }
         request_stubs();
     }
     host_unlock(&pool.lock);

@@ -8,9 +8,9 @@
  * comes here to set it.
  *
  * The *shadow* remembers what the stub has mapped (or will have when the queued operations are
- * done): a hash table of 2 MiB pieces. It makes the invalidation of what is not mapped free, and
- * keeps the number of host mappings below the host's limit: past MAPPED_MAX pages everything
- * is dropped, as a TLB may at any time.
+ * done): a hash table of 2 MiB pieces. It makes the invalidation of what is not mapped free. When
+ * the host refuses one more mapping (vm.max_map_count), or memory for the shadow, everything is
+ * dropped, as a TLB may at any time (translate_reset(); recover() in run.c).
  *
  * A mapping operation costs the stub a system call, a missing one a signal and a hand-over. So a
  * fault maps around: neighbours that have been accessed before (their A is set) come along, and
@@ -26,8 +26,7 @@
 #include <errno.h>
 #include <machine/pte.h>
 
-#define MAPPED_MAX  30000 /* half of vm.max_map_count's default */
-#define AROUND      16    /* pages that a fault may map, aligned */
+#define AROUND      16 /* pages that a fault may map, aligned */
 #define SHADOW_BITS 21
 #define ARENA_CHUNK (1UL << 18)
 
@@ -273,6 +272,10 @@ static int map_page(struct vmspace *vmspace, uint64_t address, uint64_t page, ui
     uint32_t *entry;
     uint32_t value = (uint32_t)(page >> PAGE_SHIFT) << 3 | protection;
 
+    if (shadow == NULL) { /* no memory for one more: use again what the others have */
+        translate_reset(vmspace, true);
+        shadow = shadow_find(vmspace, address >> SHADOW_BITS, true);
+    }
     if (shadow == NULL)
         return -ENOMEM;
     entry = &shadow->entries[pte_index(address, 1)];
@@ -292,8 +295,9 @@ static int map_page(struct vmspace *vmspace, uint64_t address, uint64_t page, ui
     return 0;
 }
 
-/* Map those pages around `address` that were accessed before, as far as their entries say. */
-static void map_around(struct vmspace *vmspace, uint64_t address, const struct translation *found)
+/* Map those pages around `address` that were accessed before, as far as their entries say. Returns
+ * 0, or -ENOMEM when there was no memory for all of them. */
+static int map_around(struct vmspace *vmspace, uint64_t address, const struct translation *found)
 {
     uint64_t first = align_down(address, (uint64_t)AROUND * PAGE_SIZE);
 
@@ -313,8 +317,9 @@ static void map_around(struct vmspace *vmspace, uint64_t address, const struct t
             protection = leaf_protection(found, pte);
         }
         if (protection != 0 && is_memory(page) && map_page(vmspace, at, page, protection) != 0)
-            return;
+            return -ENOMEM;
     }
+    return 0;
 }
 
 int translate_and_map(struct vmspace *vmspace, uint64_t address, uint64_t access, uint64_t *error)
@@ -326,8 +331,6 @@ int translate_and_map(struct vmspace *vmspace, uint64_t address, uint64_t access
     if (status != 0)
         return status;
     address = align_down(address, PAGE_SIZE);
-    if (vmspace->mapped > MAPPED_MAX)
-        translate_reset(vmspace, true);
     /* The host faulted there, so whatever the shadow says, it has no such mapping. */
     shadow = shadow_find(vmspace, address >> SHADOW_BITS, false);
     if (shadow != NULL && shadow->entries[pte_index(address, 1)] != 0) {
@@ -336,8 +339,7 @@ int translate_and_map(struct vmspace *vmspace, uint64_t address, uint64_t access
         vmspace->mapped--;
     }
     vmspace->stub->is_used = true;
-    map_around(vmspace, address, &found);
-    return 0;
+    return map_around(vmspace, address, &found);
 }
 
 /* --- Invalidation -------------------------------------------------------------------------- */
