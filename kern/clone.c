@@ -1,9 +1,9 @@
 /*
- * Making processes: fork(2), vfork(2) and clone(2).
+ * Making processes and threads: fork(2), vfork(2) and clone(2).
  *
  * A child gets copies of what its parent has, or shares, as the flags of clone(2) say. It is made
  * completely before it enters the tree of processes, so that every failure before then is undone
- * by freeing it.
+ * by freeing it. A thread shares everything, and only joins its process.
  *
  * vfork: the child shares the parent's address map, and the parent sleeps on its child_event
  * until the child's vfork_pending is cleared by its exec or exit.
@@ -54,8 +54,9 @@ static int copy_resources(struct process *child, struct process *parent, uint64_
     return error;
 }
 
-static void copy_attributes(struct process *child, const struct process *parent)
+static void copy_attributes(struct process *child, struct process *parent)
 {
+    spin_lock(&parent->lock);
     child->uid = parent->uid;
     child->euid = parent->euid;
     child->gid = parent->gid;
@@ -65,23 +66,26 @@ static void copy_attributes(struct process *child, const struct process *parent)
     string_copy(child->name, parent->name, sizeof(child->name));
     child->arguments = parent->arguments;
     child->arguments_end = parent->arguments_end;
+    spin_unlock(&parent->lock);
 }
 
 static void child_main(void *argument)
 {
-    struct process *self = process_self();
+    struct thread *self = thread_self();
     uaddr_t child_tid = (uaddr_t)argument;
 
     if (child_tid != 0)
-        (void)!copyout(child_tid, &self->pid, sizeof(self->pid)); /* Linux ignores a fault, too */
+        (void)!copyout(child_tid, &self->tid, sizeof(self->tid)); /* Linux ignores a fault, too */
     user_loop();
 }
 
-/* Sleep until a vfork child has its own address map or is gone. */
+/* Sleep until a vfork child has its own address map or is gone, or this thread must end. */
 static void wait_for_vfork(struct process *parent, pid_t child_pid)
 {
+    struct thread *self = thread_self();
+
     spin_lock(&process_tree_lock);
-    for (;;) {
+    while (!self->must_end) {
         struct process *child = process_find(child_pid);
 
         if (child == NULL || child->parent != parent || !child->vfork_pending)
@@ -118,11 +122,30 @@ static int check_flags(uint64_t flags)
     return 0;
 }
 
-static int make_child(const struct clone_request *request, struct process **result)
+/* The new thread of `process`, which starts as a copy of the current one. */
+static struct thread *make_thread(const struct clone_request *request, struct process *process)
+{
+    struct thread *self = thread_self(), *thread;
+    uaddr_t child_tid = (request->flags & CLONE_CHILD_SETTID) ? request->child_tid : 0;
+
+    thread = thread_create(self->name, process, child_main, (void *)child_tid);
+    if (thread == NULL)
+        return NULL;
+    user_frame_copy(&thread->frame, &self->frame);
+    frame_set_result(&thread->frame, 0);
+    if (request->stack != 0)
+        frame_set_stack(&thread->frame, request->stack);
+    if (request->flags & CLONE_SETTLS)
+        frame_set_tls(&thread->frame, request->tls);
+    if (request->flags & CLONE_CHILD_CLEARTID)
+        thread->clear_child_tid = request->child_tid;
+    thread->signals.blocked = self->signals.blocked;
+    return thread;
+}
+
+static int make_child(const struct clone_request *request, struct thread **thread)
 {
     struct process *parent = process_self(), *child;
-    struct thread *self = thread_self();
-    uaddr_t child_tid = (request->flags & CLONE_CHILD_SETTID) ? request->child_tid : 0;
     int error;
 
     child = process_allocate();
@@ -130,47 +153,38 @@ static int make_child(const struct clone_request *request, struct process **resu
         return -ENOMEM;
     copy_attributes(child, parent);
     error = copy_resources(child, parent, request->flags);
+    *thread = error == 0 ? make_thread(request, child) : NULL;
+    if (error == 0 && *thread == NULL)
+        error = -ENOMEM;
     if (error == 0) {
-        child->thread = thread_create(self->name, child, child_main, (void *)child_tid);
-        error = child->thread != NULL ? 0 : -ENOMEM;
-    }
-    if (error == 0) {
-        user_frame_copy(&child->thread->frame, &self->frame);
-        frame_set_result(&child->thread->frame, 0);
-        if (request->stack != 0)
-            frame_set_stack(&child->thread->frame, request->stack);
-        if (request->flags & CLONE_SETTLS)
-            frame_set_tls(&child->thread->frame, request->tls);
-        if (request->flags & CLONE_CHILD_CLEARTID)
-            child->clear_child_tid = request->child_tid;
         child->vfork_pending = (request->flags & CLONE_VFORK) != 0;
-        error = process_enter_tree(child, parent);
+        error = process_enter_tree(child, *thread, parent);
     }
-    if (error != 0) {
-        process_free_unborn(child);
-        return error;
-    }
-    *result = child;
-    return 0;
+    if (error == 0)
+        return 0;
+    if (*thread != NULL)
+        thread_discard(*thread);
+    process_free_unborn(child);
+    return error;
 }
 
 pid_t process_clone(const struct clone_request *request)
 {
-    struct process *child = NULL;
+    struct thread *thread = NULL;
     pid_t pid;
     int error = check_flags(request->flags);
 
     if (error == 0)
-        error = make_child(request, &child);
+        error = make_child(request, &thread);
     if (error != 0)
         return error;
-    pid = child->pid;
+    pid = thread->tid;
     if (request->flags & CLONE_PARENT_SETTID)
         (void)!copyout(request->parent_tid, &pid, sizeof(pid)); /* Linux ignores a fault, too */
     spin_lock(&process_tree_lock);
-    child->state = PROCESS_ALIVE;
+    thread->process->state = PROCESS_ALIVE;
     spin_unlock(&process_tree_lock);
-    sched_make_runnable(child->thread);
+    sched_make_runnable(thread);
     if (request->flags & CLONE_VFORK)
         wait_for_vfork(process_self(), pid);
     return pid;

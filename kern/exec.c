@@ -425,8 +425,8 @@ static void adopt(struct process *self, struct program *program, struct vnode *e
     interrupts_pop();
     string_copy(thread_self()->name, name, sizeof(self->name));
 
-    signal_exec(self);
-    self->clear_child_tid = 0;
+    signal_exec();
+    thread_self()->clear_child_tid = 0;
     file_table_close_on_exec(self->files);
     user_frame_init(&thread_self()->frame, program->entry, stack_pointer);
     process_note_exec(self);

@@ -51,7 +51,7 @@ void oom_kill(void)
     victim = find_victim(&pages);
     if (victim == NULL)
         panic("out of memory, and no process to kill");
-    if (!(victim->signals.pending & signal_bit(SIGKILL))) {
+    if (!victim->is_ending) {
         kprintf("out of memory: killing process %d (%s), which has %zu KiB\n", victim->pid,
                 victim->name, pages * PAGE_SIZE / 1024);
         signal_send(victim, SIGKILL);

@@ -30,6 +30,7 @@
 #include "kern/process.h"
 #include "kern/string.h"
 #include "kern/syscall.h"
+#include "kern/thread.h"
 #include "kern/uaccess.h"
 #include "kern/wait.h"
 #include "vm/heap.h"
@@ -219,7 +220,7 @@ static int wait_for_room(struct pipe *pipe, size_t needed, bool nonblocking)
 static void send_broken_pipe(void)
 {
     spin_lock(&process_tree_lock);
-    signal_send(process_self(), SIGPIPE);
+    signal_send_thread(thread_self(), SIGPIPE, SI_USER);
     spin_unlock(&process_tree_lock);
 }
 

@@ -1,12 +1,12 @@
 /*
  * Processes: the tree, creation, exit and waiting.
  *
- *      process_clone()            process_exit()                  process_wait()
+ *      process_clone()       its last thread has left        process_wait()
  *   NEW ------------> ALIVE ----------------------> ZOMBIE ------------------------> freed
  *
  * A process is freed by its parent's wait, or at once when the parent ignores SIGCHLD. Orphans
- * become children of init. One process has one thread; everything marked (t) belongs to that
- * thread and needs no lock. The tree (parents, children, states, groups) has one lock,
+ * become children of init. A process has one thread or more (kern/thread_group.c), which share
+ * all that it has. The tree (parents, children, states, groups, threads) has one lock,
  * process_tree_lock, for all processes: changes are rare and short.
  *
  * Locks: process_tree_lock, then process->lock (parent before child).
@@ -33,15 +33,15 @@
 
 #define PID_MAX 32768
 
-/* Each process may need this much memory: bounds how many there can be. */
-#define PAGES_PER_PROCESS 64
+/* Each thread may need this much memory: bounds how many there can be. */
+#define PAGES_PER_THREAD 64
 
 struct spinlock process_tree_lock = SPINLOCK_INITIALIZER("process tree", LOCK_PROCESS_TREE);
 struct list process_list = LIST_INITIALIZER(process_list);
 
 static struct process *init_process; /* (p) */
 static pid_t last_pid;               /* (p) */
-static unsigned process_count;       /* (p) */
+static unsigned id_count;            /* (p) pids and thread ids in use */
 
 struct process *process_self(void)
 {
@@ -58,58 +58,58 @@ struct process *process_find(pid_t pid)
     return NULL;
 }
 
-nsec_t process_cpu_time(const struct process *process)
-{
-    const struct thread *thread = process->thread;
-
-    return thread->run_time + (thread->on_cpu ? machine_clock() - thread->ran_since : 0);
-}
-
 /* --- Creation --------------------------------------------------------------------------------- */
 
-/* Whether a pid is taken, as a process's or as the name of a group or session. */
-static bool pid_is_used(pid_t pid)
+/* Whether an id is taken: a process's, a thread's, or the name of a group or session. */
+static bool id_is_used(pid_t id)
 {
     list_for_each (&process_list, process, struct process, all_link) {
-        if (process->pid == pid || process->group == pid || process->session == pid)
+        if (process->pid == id || process->group == id || process->session == id)
             return true;
     }
-    return false;
+    return thread_group_find(id) != NULL;
 }
 
-static pid_t allocate_pid(void)
+pid_t process_allocate_id(void)
 {
-    static bool has_wrapped; /* (p) until then every higher pid is free */
+    static bool has_wrapped; /* (p) until then every higher id is free */
+    size_t limit = max(page_total_count() / PAGES_PER_THREAD, (size_t)32);
 
+    if (id_count >= min(limit, (size_t)PID_MAX / 2))
+        return 0;
+    id_count++;
     do {
         if (++last_pid >= PID_MAX) {
             last_pid = 2;
             has_wrapped = true;
         }
-    } while (has_wrapped && pid_is_used(last_pid));
+    } while (has_wrapped && id_is_used(last_pid));
     return last_pid;
 }
 
-int process_enter_tree(struct process *process, struct process *parent)
+void process_release_id(void)
 {
-    size_t limit = max(page_total_count() / PAGES_PER_PROCESS, (size_t)32);
-    int error = 0;
+    id_count--;
+}
+
+int process_enter_tree(struct process *process, struct thread *thread, struct process *parent)
+{
+    pid_t pid;
 
     spin_lock(&process_tree_lock);
-    if (process_count >= min(limit, (size_t)PID_MAX / 2)) {
-        error = -EAGAIN;
-    } else {
-        process_count++;
-        process->pid = allocate_pid();
+    pid = process_allocate_id();
+    if (pid != 0) {
+        process->pid = pid;
         process->parent = parent;
-        process->group = parent != NULL ? parent->group : process->pid;
-        process->session = parent != NULL ? parent->session : process->pid;
+        process->group = parent != NULL ? parent->group : pid;
+        process->session = parent != NULL ? parent->session : pid;
         list_push_back(&process_list, &process->all_link);
         if (parent != NULL)
             list_push_back(&parent->children, &process->sibling_link);
+        thread_group_add(process, thread, pid);
     }
     spin_unlock(&process_tree_lock);
-    return error;
+    return pid != 0 ? 0 : -EAGAIN;
 }
 
 /* Take a process out of the tree; process_tree_lock is held. */
@@ -117,7 +117,7 @@ static void leave_tree(struct process *process)
 {
     list_remove(&process->sibling_link);
     list_remove(&process->all_link);
-    process_count--;
+    process_release_id();
 }
 
 struct process *process_allocate(void)
@@ -128,10 +128,12 @@ struct process *process_allocate(void)
         return NULL;
     spin_init(&process->lock, "process", LOCK_PROCESS);
     list_init(&process->children);
+    list_init(&process->threads);
     list_node_init(&process->sibling_link);
     list_node_init(&process->all_link);
     wait_queue_init(&process->child_event);
     wait_queue_init(&process->continued);
+    wait_queue_init(&process->thread_left);
     process->start_time = clock_monotonic();
     return process;
 }
@@ -165,8 +167,6 @@ static void release_resources(struct process *process)
 void process_free_unborn(struct process *process)
 {
     release_resources(process);
-    if (process->thread != NULL)
-        thread_discard(process->thread);
     kfree(process);
 }
 
@@ -199,6 +199,7 @@ void process_start_init(const char *path, char *const argv[])
 {
     struct process *process = process_allocate();
     struct exec_strings *strings = kzalloc(sizeof(*strings));
+    struct thread *thread;
     int error = 0;
 
     if (process == NULL || strings == NULL)
@@ -206,16 +207,16 @@ void process_start_init(const char *path, char *const argv[])
     process->map = map_create();
     process->files = file_table_create();
     process->fs = fs_context_create();
-    process->thread = thread_create("init", process, init_main, strings);
+    thread = thread_create("init", process, init_main, strings);
     for (int i = 0; argv[i] != NULL && error == 0; i++, strings->argc++)
         error = exec_strings_add(strings, argv[i]);
-    if (process->map == NULL || process->files == NULL || process->fs == NULL ||
-        process->thread == NULL || error != 0 || process_enter_tree(process, NULL) != 0)
+    if (process->map == NULL || process->files == NULL || process->fs == NULL || thread == NULL ||
+        error != 0 || process_enter_tree(process, thread, NULL) != 0)
         panic("no memory to start init '%s'", path);
-    user_frame_init(&process->thread->frame, 0, 0);
+    user_frame_init(&thread->frame, 0, 0);
     process->state = PROCESS_ALIVE;
     init_process = process;
-    sched_make_runnable(process->thread);
+    sched_make_runnable(thread);
 }
 
 /* --- Exit and wait ------------------------------------------------------------------------------
@@ -247,23 +248,18 @@ static bool ignores_children(struct process *parent)
     return action->handler == SIG_IGN || (action->flags & SA_NOCLDWAIT) != 0;
 }
 
-void process_exit(int status)
+void process_become_zombie(void)
 {
     struct process *self = process_self();
-    uint32_t zero = 0;
+    int status = self->status;
 
     if (self == init_process)
         panic("init ended with %s %d", WIFEXITED(status) ? "status" : "signal",
               WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
-    if (self->clear_child_tid != 0 && !self->vfork_pending &&
-        copyout(self->clear_child_tid, &zero, sizeof(zero)) != 0)
-        self->clear_child_tid = 0;
     release_resources(self);
 
     spin_lock(&process_tree_lock);
     give_children_to_init(self);
-    self->status = status;
-    self->cpu_time = process_cpu_time(self);
     self->state = PROCESS_ZOMBIE;
     self->vfork_pending = false;
     notify_parent(self);
@@ -292,7 +288,7 @@ static bool is_wanted(const struct process *child, pid_t pid, const struct proce
 static bool has_news(const struct process *child, int options)
 {
     return child->state == PROCESS_ZOMBIE ||
-           (child->stop_signal != 0 && !child->stop_reported && (options & WUNTRACED)) ||
+           (process_is_stopped(child) && !child->stop_reported && (options & WUNTRACED)) ||
            (child->has_continued && (options & WCONTINUED));
 }
 
@@ -316,7 +312,7 @@ static pid_t report(struct process *parent, struct process *child, int *status, 
     pid_t pid = child->pid;
 
     if (child->state != PROCESS_ZOMBIE) {
-        if (child->stop_signal != 0) {
+        if (process_is_stopped(child)) {
             child->stop_reported = true;
             *status = child->stop_signal << 8 | WAIT_STOPPED;
         } else {
@@ -327,7 +323,7 @@ static pid_t report(struct process *parent, struct process *child, int *status, 
         return pid;
     }
     *status = child->status;
-    *cpu_time = child->cpu_time + child->children_time;
+    *cpu_time = child->ended_time + child->children_time;
     parent->children_time += *cpu_time;
     leave_tree(child);
     kfree(child);
@@ -358,13 +354,17 @@ pid_t process_wait(pid_t pid, int options, int *status, nsec_t *cpu_time)
 /* --- Looking at processes -----------------------------------------------------------------------
  */
 
-static char state_letter(const struct process *process)
+static char state_letter(struct process *process)
 {
     if (process->state == PROCESS_ZOMBIE)
         return 'Z';
-    if (process->stop_signal != 0)
+    if (process_is_stopped(process))
         return 'T';
-    return process->thread->state == THREAD_RUNNING ? 'R' : 'S';
+    list_for_each (&process->threads, thread, struct thread, process_link) {
+        if (thread->state == THREAD_RUNNING)
+            return 'R';
+    }
+    return 'S';
 }
 
 int process_get_info(pid_t pid, struct process_info *info)
@@ -384,10 +384,10 @@ int process_get_info(pid_t pid, struct process_info *info)
         info->session = process->session;
         info->state = state_letter(process);
         info->start_time = process->start_time;
-        string_copy(info->name, process->name, sizeof(info->name));
+        info->threads = process->thread_count;
+        info->cpu_time = process_cpu_time(process);
         spin_lock(&process->lock);
-        info->cpu_time =
-            process->state == PROCESS_ZOMBIE ? process->cpu_time : process_cpu_time(process);
+        string_copy(info->name, process->name, sizeof(info->name));
         if (process->map != NULL) {
             info->mapped_bytes = process->map->size;
             info->resident_bytes = process->map->pmap.resident * PAGE_SIZE;

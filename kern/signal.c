@@ -1,15 +1,24 @@
 /*
  * Signals.
  *
- * A signal that is sent becomes a bit in `pending`; the receiver acts on it itself, on its way
- * back to user mode (signal_deliver()): it ends, stops, ignores the signal, or runs a handler
- * on its user stack. Sending wakes an interruptible sleep and, when the receiver computes on
- * another CPU, kicks that CPU, so that the way back comes soon.
+ * A signal that is sent becomes a bit that waits for the receiver, a thread, which acts on it on
+ * its way back to user mode (signal_deliver()): it ends the process, stops it, ignores the signal,
+ * or runs a handler on its user stack. Sending wakes an interruptible sleep and, when the receiver
+ * computes on another CPU, kicks that CPU, so that the way back comes soon.
+ *
+ *      tkill(2), a fault -------------------------> thread->signals.pending
+ *      kill(2) --- to a thread that does not
+ *              \   block the signal --------------> thread->signals.assigned
+ *               \- when all block it ------------> process->signals.pending, where the first
+ *                                                  thread that unblocks it finds it
+ *
+ * A thread that blocks what it was assigned, or ends, hands it on to another one. SIGKILL
+ * never waits: it ends the process at once, as far as the sender can (kern/thread_group.c).
  *
  * What init has no handler for is not delivered to it: nothing may end process 1.
  *
- * Locks: process->lock protects the signal state. Senders also hold process_tree_lock, which
- * keeps the receiver and its thread in existence.
+ * Locks: process->lock protects the signal state of the process and its threads. Senders also hold
+ * process_tree_lock, which keeps the receiver in existence.
  */
 #include "kern/signal.h"
 
@@ -23,12 +32,14 @@
 #include "kern/thread.h"
 #include "kern/trap.h"
 
-#define UNBLOCKABLE (1UL << (SIGKILL - 1) | 1UL << (SIGSTOP - 1))
-
-#define STOP_SIGNALS                                                                               \
-    (1UL << (SIGSTOP - 1) | 1UL << (SIGTSTP - 1) | 1UL << (SIGTTIN - 1) | 1UL << (SIGTTOU - 1))
+/* What may be a fault of the program's: taken before the others. */
+#define FAULT_SIGNALS                                                                              \
+    (1UL << (SIGSEGV - 1) | 1UL << (SIGBUS - 1) | 1UL << (SIGFPE - 1) | 1UL << (SIGILL - 1) |      \
+     1UL << (SIGTRAP - 1))
 #define IGNORED_SIGNALS                                                                            \
     (1UL << (SIGCHLD - 1) | 1UL << (SIGURG - 1) | 1UL << (SIGWINCH - 1) | 1UL << (SIGCONT - 1))
+
+_Static_assert(SIGNAL_COUNT == NSIG, "one number");
 
 /* What a signal does to a process that has not said otherwise (signal(7)). */
 enum default_action { ACTION_END, ACTION_IGNORE, ACTION_STOP };
@@ -55,67 +66,107 @@ static bool is_ignored(const struct process *process, int signal)
     return handler == SIG_DFL && (default_action(signal) == ACTION_IGNORE || is_init(process));
 }
 
-/*
- * Continue or stop a process as far as that happens at the sender's; process->lock is held.
- * Returns whether it was stopped and now goes on.
- */
-static bool send_job_control(struct process *process, int signal)
-{
-    bool was_stopped = false;
+/* --- Sending -------------------------------------------------------------------------------- */
 
-    if (signal == SIGCONT || signal == SIGKILL) {
-        process->signals.pending &= ~STOP_SIGNALS;
-        process->signals.is_stopping = false;
-        was_stopped = process->stop_signal != 0;
-        if (was_stopped) {
-            process->stop_signal = 0;
-            wait_wake_all(&process->continued);
-        }
-    } else if (signal_bit(signal) & STOP_SIGNALS) {
-        process->signals.pending &= ~signal_bit(SIGCONT);
-    }
-    return was_stopped;
-}
-
-/* Make the receiver notice: out of its sleep, or out of user mode on another CPU. */
-static void attract(struct thread *thread)
+void signal_attract(struct thread *thread)
 {
     sched_interrupt(thread);
     if (thread->on_cpu && thread != thread_self())
         machine_kick(thread->cpu);
 }
 
-/* The parent learns that a child stopped or continued; process_tree_lock is held. */
-static void tell_parent(struct process *process)
+static struct signal_source source_of_sender(int code)
 {
-    struct process *parent = process->parent;
+    const struct process *sender = process_self();
 
-    if (!(parent->signals.actions[SIGCHLD - 1].flags & SA_NOCLDSTOP))
-        signal_send(parent, SIGCHLD);
-    wait_wake_all(&parent->child_event);
+    return (struct signal_source){.code = code, .sender = sender != NULL ? sender->pid : 0};
 }
 
-void signal_send(struct process *process, int signal)
+/* The thread that is to act on a signal sent to its process: the first that does not block it. */
+static struct thread *find_receiver(struct process *process, uint64_t bit)
 {
-    struct signal_state *state = &process->signals;
+    list_for_each (&process->threads, thread, struct thread, process_link) {
+        if (!(thread->signals.blocked & bit))
+            return thread;
+    }
+    return NULL;
+}
+
+static bool is_assigned(struct process *process, uint64_t bit)
+{
+    list_for_each (&process->threads, thread, struct thread, process_link) {
+        if (thread->signals.assigned & bit)
+            return true;
+    }
+    return false;
+}
+
+/* Let the signal of `bit` wait for `receiver`, NULL: for whoever unblocks it. */
+static void assign(struct process *process, struct thread *receiver, uint64_t bit)
+{
+    if (receiver == NULL) {
+        process->signals.pending |= bit;
+    } else if (!is_assigned(process, bit)) {
+        __atomic_fetch_or(&receiver->signals.assigned, bit, __ATOMIC_SEQ_CST);
+        signal_attract(receiver);
+    }
+}
+
+static void send_to_process(struct process *process, int signal)
+{
+    struct thread *receiver = find_receiver(process, signal_bit(signal));
+
+    if (receiver != NULL && is_ignored(process, signal))
+        return;
+    process->signals.sources[signal - 1] = source_of_sender(SI_USER);
+    assign(process, receiver, signal_bit(signal));
+}
+
+static void send_to_thread(struct thread *thread, int signal, int code)
+{
+    uint64_t bit = signal_bit(signal);
+    bool is_blocked = (thread->signals.blocked & bit) != 0;
+
+    if (!is_blocked && is_ignored(thread->process, signal))
+        return;
+    thread->signals.sources[signal - 1] = source_of_sender(code);
+    __atomic_fetch_or(&thread->signals.pending, bit, __ATOMIC_SEQ_CST);
+    if (!is_blocked)
+        signal_attract(thread);
+}
+
+/* To `thread` of the process, or to whichever (NULL). */
+static void send(struct process *process, struct thread *thread, int signal, int code)
+{
     bool goes_on;
 
     assert(spin_is_held(&process_tree_lock));
     if (signal == 0 || process->state != PROCESS_ALIVE)
         return;
+    if (signal == SIGKILL) {
+        if (!is_init(process))
+            process_end(process, SIGKILL);
+        return;
+    }
     spin_lock_nested(&process->lock);
-    goes_on = send_job_control(process, signal) && signal == SIGCONT;
-    if (!is_ignored(process, signal) || (state->blocked & signal_bit(signal))) {
-        state->pending |= signal_bit(signal);
-        state->sender = process_self() != NULL ? process_self()->pid : 0;
-        if (!(state->blocked & signal_bit(signal)) || (signal_bit(signal) & UNBLOCKABLE))
-            attract(process->thread);
-    }
+    goes_on = signal_stop_note_sent(process, signal);
+    if (thread != NULL)
+        send_to_thread(thread, signal, code);
+    else
+        send_to_process(process, signal);
     spin_unlock(&process->lock);
-    if (goes_on) {
-        process->has_continued = true;
-        tell_parent(process);
-    }
+    if (goes_on)
+        signal_stop_continued(process);
+}
+
+void signal_send(struct process *process, int signal)
+{
+    send(process, NULL, signal, SI_USER);
+}
+
+void signal_send_thread(struct thread *thread, int signal, int code)
+{
+    send(thread->process, thread, signal, code);
 }
 
 int signal_send_group(pid_t group, int signal)
@@ -133,21 +184,71 @@ int signal_send_group(pid_t group, int signal)
     return error;
 }
 
-/* The signals that may be delivered now. Read without the lock by the thread itself. */
-static uint64_t deliverable(const struct signal_state *state)
+/* Find others for what is assigned to `thread`, of the signals in `mask`. */
+static void hand_on(struct process *process, struct thread *thread, uint64_t mask)
 {
-    return __atomic_load_n(&state->pending, __ATOMIC_SEQ_CST) & ~(state->blocked & ~UNBLOCKABLE);
+    mask &= thread->signals.assigned;
+    thread->signals.assigned &= ~mask;
+    for (; mask != 0; mask &= mask - 1) {
+        uint64_t bit = mask & -mask;
+
+        assign(process, find_receiver(process, bit), bit);
+    }
+}
+
+void signal_hand_on(struct process *process, struct thread *thread)
+{
+    thread->signals.blocked = ~0UL;
+    hand_on(process, thread, ~0UL);
+}
+
+/* --- The receiver's side -------------------------------------------------------------------- */
+
+/* Change the mask; process->lock is held. */
+static void set_mask(struct thread *self, uint64_t mask)
+{
+    self->signals.blocked = mask & ~UNBLOCKABLE;
+    hand_on(self->process, self, self->signals.blocked);
+}
+
+void signal_set_mask(uint64_t mask)
+{
+    struct thread *self = thread_self();
+
+    spin_lock(&self->process->lock);
+    set_mask(self, mask);
+    spin_unlock(&self->process->lock);
+}
+
+/* What the current thread may act on: sent to it, and sent to its process. Needs no lock. */
+static uint64_t deliverable_own(const struct thread *self)
+{
+    return __atomic_load_n(&self->signals.pending, __ATOMIC_SEQ_CST) & ~self->signals.blocked;
+}
+
+static uint64_t deliverable_common(const struct thread *self)
+{
+    return __atomic_load_n(&self->signals.assigned, __ATOMIC_SEQ_CST) |
+           (__atomic_load_n(&self->process->signals.pending, __ATOMIC_SEQ_CST) &
+            ~self->signals.blocked);
 }
 
 bool signal_is_pending(void)
 {
-    struct process *self = process_self();
+    const struct thread *self = thread_self();
 
-    return self != NULL && deliverable(&self->signals) != 0;
+    if (self->process == NULL)
+        return false;
+    return __atomic_load_n(&self->must_end, __ATOMIC_SEQ_CST) ||
+           __atomic_load_n(&self->process->stop_signal, __ATOMIC_SEQ_CST) != 0 ||
+           (deliverable_own(self) | deliverable_common(self)) != 0;
 }
 
-void signal_exec(struct process *process)
+void signal_exec(void)
 {
+    struct thread *self = thread_self();
+    struct process *process = self->process;
+
     spin_lock(&process->lock);
     for (int i = 0; i < NSIG; i++) {
         struct kernel_sigaction *action = &process->signals.actions[i];
@@ -155,78 +256,64 @@ void signal_exec(struct process *process)
         if (action->handler != SIG_IGN)
             *action = (struct kernel_sigaction){.handler = SIG_DFL};
     }
-    process->signals.is_suspended = false;
+    self->signals.is_suspended = false;
     spin_unlock(&process->lock);
 }
 
 void signal_from_trap(const struct trap *trap)
 {
-    struct process *self = process_self();
-    struct signal_state *state = &self->signals;
+    struct thread *self = thread_self();
+    struct process *process = self->process;
+    struct kernel_sigaction *action = &process->signals.actions[trap->signal - 1];
     uint64_t bit = signal_bit(trap->signal);
 
     /* A program cannot go on behind a fault: if it blocks or ignores the signal, it ends. */
-    spin_lock(&self->lock);
-    if ((state->blocked & bit) || state->actions[trap->signal - 1].handler == SIG_IGN) {
-        state->blocked &= ~bit;
-        state->actions[trap->signal - 1] = (struct kernel_sigaction){.handler = SIG_DFL};
+    spin_lock(&process->lock);
+    if ((self->signals.blocked & bit) || action->handler == SIG_IGN) {
+        self->signals.blocked &= ~bit;
+        *action = (struct kernel_sigaction){.handler = SIG_DFL};
     }
-    state->pending |= bit;
-    state->code = trap->code;
-    state->address = trap->address;
-    spin_unlock(&self->lock);
-    if (is_init(self) && state->actions[trap->signal - 1].handler == SIG_DFL)
-        panic("init got signal %d at 0x%lx (address 0x%lx)", trap->signal,
-              frame_pc(&thread_self()->frame), trap->address);
+    self->signals.pending |= bit;
+    self->signals.sources[trap->signal - 1] =
+        (struct signal_source){.code = trap->code, .address = trap->address};
+    spin_unlock(&process->lock);
+    if (is_init(process) && action->handler == SIG_DFL)
+        panic("init got signal %d at 0x%lx (address 0x%lx)", trap->signal, frame_pc(&self->frame),
+              trap->address);
 }
 
-/*
- * Sleep until continued. Not if SIGCONT or SIGKILL came since the signal was taken, nor if the
- * terminal asks for it and nobody could continue the group. process->lock is not held.
- */
-static void stop(struct process *self, int signal)
+/* Take the next signal to act on, with its source and its action; 0 when there is none. */
+static int take(struct thread *self, struct signal_source *source, struct kernel_sigaction *action)
 {
-    bool stops;
-
-    spin_lock(&process_tree_lock);
-    spin_lock_nested(&self->lock);
-    stops = self->signals.is_stopping;
-    self->signals.is_stopping = false;
-    spin_unlock(&self->lock);
-    if (stops && (signal == SIGSTOP || !process_group_is_orphaned(self->group))) {
-        self->stop_signal = signal;
-        self->stop_reported = self->has_continued = false;
-        tell_parent(self);
-    }
-    while (self->stop_signal != 0)
-        wait_sleep(&self->continued, &process_tree_lock);
-    spin_unlock(&process_tree_lock);
-}
-
-/* Take the next signal to act on, with its action; 0 when there is none. */
-static int take(struct process *self, struct kernel_sigaction *action)
-{
-    struct signal_state *state = &self->signals;
-    uint64_t ready;
+    struct signal_state *common = &self->process->signals;
+    struct thread_signals *own = &self->signals;
+    uint64_t ready, bit;
+    bool is_own;
     int signal = 0;
 
-    spin_lock(&self->lock);
-    ready = deliverable(state);
+    spin_lock(&self->process->lock);
+    ready = deliverable_own(self);
+    is_own = ready != 0;
+    if (!is_own)
+        ready = deliverable_common(self);
+    if (ready & FAULT_SIGNALS)
+        ready &= FAULT_SIGNALS;
     if (ready != 0) {
-        /* What ends the process first, then what a fault sent, then by number. */
-        uint64_t first = ready & signal_bit(SIGKILL);
-
-        if (first == 0)
-            first = ready & (signal_bit(SIGSEGV) | signal_bit(SIGBUS) | signal_bit(SIGFPE) |
-                             signal_bit(SIGILL) | signal_bit(SIGTRAP));
-        signal = __builtin_ctzl(first != 0 ? first : ready) + 1;
-        state->pending &= ~signal_bit(signal);
-        *action = state->actions[signal - 1];
-        state->is_stopping = (signal_bit(signal) & STOP_SIGNALS) != 0;
+        signal = __builtin_ctzl(ready) + 1;
+        bit = signal_bit(signal);
+        *source = is_own ? own->sources[signal - 1] : common->sources[signal - 1];
+        if (is_own)
+            own->pending &= ~bit;
+        else if (own->assigned & bit)
+            own->assigned &= ~bit;
+        else
+            common->pending &= ~bit;
+        *action = common->actions[signal - 1];
+        own->is_stopping = (bit & STOP_SIGNALS) != 0;
         if (action->handler > SIG_IGN && (action->flags & SA_RESETHAND))
-            state->actions[signal - 1].handler = SIG_DFL;
+            common->actions[signal - 1].handler = SIG_DFL;
     }
-    spin_unlock(&self->lock);
+    spin_unlock(&self->process->lock);
     return signal;
 }
 
@@ -253,75 +340,83 @@ static bool restarts_with(const struct kernel_sigaction *action)
     return (action->flags & SA_RESTART) && !thread_self()->interrupted.unless_handled;
 }
 
-/* Memory is needed to go on: false when it is this process that has to go for it. */
-static bool make_room(const struct process *self)
-{
-    oom_kill();
-    return !(self->signals.pending & signal_bit(SIGKILL));
-}
-
 /* Have the program continue in its handler. */
-static void run_handler(struct process *self, int signal, const struct kernel_sigaction *action)
+static void run_handler(struct thread *self, int signal, const struct signal_source *source,
+                        const struct kernel_sigaction *action)
 {
-    struct signal_state *state = &self->signals;
+    struct thread_signals *state = &self->signals;
     struct signal_request request = {
         .signal = signal,
-        .code = state->code,
-        .address = state->address,
-        .sender = state->sender,
+        .code = source->code,
+        .address = source->address,
+        .sender = source->sender,
         .handler = action->handler,
         .restorer = action->restorer,
         .flags = action->flags,
     };
+    uint64_t mask;
     int error;
 
-    spin_lock(&self->lock);
+    spin_lock(&self->process->lock);
     request.saved_mask = state->is_suspended ? state->suspended : state->blocked;
     state->is_suspended = false;
-    state->blocked |= action->mask;
+    mask = state->blocked | action->mask;
     if (!(action->flags & SA_NODEFER))
-        state->blocked |= signal_bit(signal);
-    state->blocked &= ~UNBLOCKABLE;
-    state->code = SI_USER;
-    spin_unlock(&self->lock);
-    do
-        error = user_frame_push_signal(&thread_self()->frame, &request);
-    while (error == -ENOMEM && make_room(self));
+        mask |= signal_bit(signal);
+    set_mask(self, mask);
+    spin_unlock(&self->process->lock);
+    while ((error = user_frame_push_signal(&self->frame, &request)) == -ENOMEM && !self->must_end)
+        oom_kill(); /* go on when there is room, or to the end if it is this process's */
     if (error == -EFAULT)
         process_exit(SIGSEGV);
 }
 
 /* After rt_sigsuspend(2) when no handler ran: the old mask comes back. */
-static void end_suspension(struct process *self)
+static void end_suspension(struct thread *self)
 {
-    spin_lock(&self->lock);
+    spin_lock(&self->process->lock);
     if (self->signals.is_suspended) {
-        self->signals.blocked = self->signals.suspended;
         self->signals.is_suspended = false;
+        set_mask(self, self->signals.suspended);
     }
-    spin_unlock(&self->lock);
+    spin_unlock(&self->process->lock);
+}
+
+/* Act on one signal. */
+static void deliver(struct thread *self, int signal, const struct signal_source *source,
+                    const struct kernel_sigaction *action)
+{
+    if (action->handler == SIG_IGN)
+        return;
+    if (action->handler != SIG_DFL) {
+        finish_interrupted(restarts_with(action));
+        run_handler(self, signal, source, action);
+        return;
+    }
+    if (is_init(self->process))
+        return;
+    if (default_action(signal) == ACTION_STOP)
+        signal_stop_begin(signal);
+    else if (default_action(signal) == ACTION_END)
+        process_exit(signal);
 }
 
 void signal_deliver(void)
 {
-    struct process *self = process_self();
+    struct thread *self = thread_self();
     struct kernel_sigaction action;
+    struct signal_source source;
     int signal;
 
-    while ((signal = take(self, &action)) != 0) {
-        if (action.handler == SIG_IGN)
-            continue;
-        if (action.handler != SIG_DFL) {
-            finish_interrupted(restarts_with(&action));
-            run_handler(self, signal, &action);
-            continue;
-        }
-        if (is_init(self) && signal != SIGKILL)
-            continue;
-        if (default_action(signal) == ACTION_STOP)
-            stop(self, signal);
-        else if (default_action(signal) == ACTION_END)
-            process_exit(signal);
+    for (;;) {
+        if (self->must_end)
+            process_leave(0);
+        if (self->process->stop_signal != 0)
+            signal_stop_sleep();
+        else if ((signal = take(self, &source, &action)) != 0)
+            deliver(self, signal, &source, &action);
+        else
+            break;
     }
     finish_interrupted(true);
     end_suspension(self);

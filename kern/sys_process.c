@@ -90,7 +90,7 @@ int64_t sys_execve(const uint64_t arg[])
 
 int64_t sys_exit(const uint64_t arg[])
 {
-    process_exit((int)(arg[0] & 0xff) << 8);
+    process_leave((int)(arg[0] & 0xff) << 8);
 }
 
 int64_t sys_exit_group(const uint64_t arg[])
@@ -144,7 +144,7 @@ int64_t sys_getpid(const uint64_t arg[])
 int64_t sys_gettid(const uint64_t arg[])
 {
     (void)arg;
-    return process_self()->pid;
+    return thread_self()->tid;
 }
 
 int64_t sys_getppid(const uint64_t arg[])
@@ -160,8 +160,8 @@ int64_t sys_getppid(const uint64_t arg[])
 
 int64_t sys_set_tid_address(const uint64_t arg[])
 {
-    process_self()->clear_child_tid = arg[0];
-    return process_self()->pid;
+    thread_self()->clear_child_tid = arg[0];
+    return thread_self()->tid;
 }
 
 int64_t sys_getuid(const uint64_t arg[])
@@ -188,6 +188,23 @@ int64_t sys_getegid(const uint64_t arg[])
     return process_self()->egid;
 }
 
+/* Set a real and an effective id of the current process: root both, others the effective one. */
+static int set_ids(uint32_t *real, uint32_t *effective, uint32_t wanted)
+{
+    struct process *self = process_self();
+    int error = 0;
+
+    spin_lock(&self->lock);
+    if (self->euid == 0)
+        *real = wanted;
+    else if (wanted != *real)
+        error = -EPERM;
+    if (error == 0)
+        *effective = wanted;
+    spin_unlock(&self->lock);
+    return error;
+}
+
 int64_t sys_setuid(const uint64_t arg[])
 {
     struct process *self = process_self();
@@ -195,12 +212,7 @@ int64_t sys_setuid(const uint64_t arg[])
 
     if (uid == (uid_t)-1)
         return -EINVAL;
-    if (self->euid == 0)
-        self->uid = uid;
-    else if (uid != self->uid)
-        return -EPERM;
-    self->euid = uid;
-    return 0;
+    return set_ids(&self->uid, &self->euid, uid);
 }
 
 int64_t sys_setgid(const uint64_t arg[])
@@ -210,12 +222,7 @@ int64_t sys_setgid(const uint64_t arg[])
 
     if (gid == (gid_t)-1)
         return -EINVAL;
-    if (self->euid == 0)
-        self->gid = gid;
-    else if (gid != self->gid)
-        return -EPERM;
-    self->egid = gid;
-    return 0;
+    return set_ids(&self->gid, &self->egid, gid);
 }
 
 /* --- Process groups and sessions -----------------------------------------------------------------

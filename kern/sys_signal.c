@@ -12,8 +12,6 @@
 #include "kern/thread.h"
 #include "kern/uaccess.h"
 
-#define UNBLOCKABLE (signal_bit(SIGKILL) | signal_bit(SIGSTOP))
-
 /* kill(2): root may signal anyone, others processes of the same user. */
 static bool may_signal(const struct process *target)
 {
@@ -55,30 +53,41 @@ int64_t sys_kill(const uint64_t arg[])
     return error;
 }
 
-static int64_t send_to_thread(pid_t pid, int signal)
+/* To the thread `tid` of process `pid`, or of whichever process (0). */
+static int64_t send_to_thread(pid_t pid, pid_t tid, int signal)
 {
-    uint64_t arguments[2] = {(uint64_t)pid, (uint64_t)signal};
+    struct thread *thread;
+    int error = 0;
 
-    return pid <= 0 ? -EINVAL : sys_kill(arguments);
+    if (tid <= 0 || signal < 0 || signal > NSIG)
+        return -EINVAL;
+    spin_lock(&process_tree_lock);
+    thread = thread_group_find(tid);
+    if (thread == NULL || (pid != 0 && thread->process->pid != pid))
+        error = -ESRCH;
+    else if (!may_signal(thread->process))
+        error = -EPERM;
+    else
+        signal_send_thread(thread, signal, SI_TKILL);
+    spin_unlock(&process_tree_lock);
+    return error;
 }
 
 int64_t sys_tkill(const uint64_t arg[])
 {
-    return send_to_thread((pid_t)arg[0], (int)arg[1]);
+    return send_to_thread(0, (pid_t)arg[0], (int)arg[1]);
 }
 
 int64_t sys_tgkill(const uint64_t arg[])
 {
     if ((pid_t)arg[0] <= 0)
         return -EINVAL;
-    if (arg[0] != arg[1])
-        return -ESRCH;
-    return send_to_thread((pid_t)arg[1], (int)arg[2]);
+    return send_to_thread((pid_t)arg[0], (pid_t)arg[1], (int)arg[2]);
 }
 
 int64_t sys_rt_sigaction(const uint64_t arg[])
 {
-    struct signal_state *state = &process_self()->signals;
+    struct process *self = process_self();
     int signal = (int)arg[0], error = 0;
     uaddr_t new_address = arg[1], old_address = arg[2];
     struct kernel_sigaction new_action, old_action;
@@ -91,24 +100,23 @@ int64_t sys_rt_sigaction(const uint64_t arg[])
         return error;
     if (new_address != 0 && (signal_bit(signal) & UNBLOCKABLE))
         return -EINVAL;
-    spin_lock(&process_self()->lock);
-    old_action = state->actions[signal - 1];
+    spin_lock(&self->lock);
+    old_action = self->signals.actions[signal - 1];
     if (new_address != 0) {
         new_action.mask &= ~UNBLOCKABLE;
-        state->actions[signal - 1] = new_action;
+        self->signals.actions[signal - 1] = new_action;
         if (new_action.handler == SIG_IGN)
-            state->pending &= ~signal_bit(signal);
+            signal_forget(self, signal_bit(signal));
     }
-    spin_unlock(&process_self()->lock);
+    spin_unlock(&self->lock);
     return old_address != 0 ? copyout(old_address, &old_action, sizeof(old_action)) : 0;
 }
 
 int64_t sys_rt_sigprocmask(const uint64_t arg[])
 {
-    struct signal_state *state = &process_self()->signals;
     int how = (int)arg[0];
     uaddr_t new_address = arg[1], old_address = arg[2];
-    uint64_t set = 0, old = state->blocked;
+    uint64_t set = 0, old = thread_self()->signals.blocked;
     int error = 0;
 
     if (arg[3] != sizeof(uint64_t))
@@ -124,17 +132,15 @@ int64_t sys_rt_sigprocmask(const uint64_t arg[])
             set |= old;
         else if (how == SIG_UNBLOCK)
             set = old & ~set;
-        spin_lock(&process_self()->lock);
-        state->blocked = set & ~UNBLOCKABLE;
-        spin_unlock(&process_self()->lock);
+        signal_set_mask(set);
     }
     return old_address != 0 ? copyout(old_address, &old, sizeof(old)) : 0;
 }
 
 int64_t sys_rt_sigpending(const uint64_t arg[])
 {
-    struct signal_state *state = &process_self()->signals;
-    uint64_t pending = state->pending & state->blocked;
+    const struct thread_signals *own = &thread_self()->signals;
+    uint64_t pending = (own->pending | process_self()->signals.pending) & own->blocked;
 
     if (arg[1] > sizeof(pending))
         return -EINVAL;
@@ -154,7 +160,7 @@ static int64_t wait_for_signal(void)
 
 int64_t sys_rt_sigsuspend(const uint64_t arg[])
 {
-    struct process *self = process_self();
+    struct thread_signals *own = &thread_self()->signals;
     uint64_t mask;
     int error;
 
@@ -163,11 +169,9 @@ int64_t sys_rt_sigsuspend(const uint64_t arg[])
     error = copyin(&mask, arg[0], sizeof(mask));
     if (error != 0)
         return error;
-    spin_lock(&self->lock);
-    self->signals.suspended = self->signals.blocked;
-    self->signals.is_suspended = true;
-    self->signals.blocked = mask & ~UNBLOCKABLE;
-    spin_unlock(&self->lock);
+    own->suspended = own->blocked;
+    own->is_suspended = true;
+    signal_set_mask(mask);
     return wait_for_signal();
 }
 
@@ -179,14 +183,11 @@ int64_t sys_pause(const uint64_t arg[])
 
 int64_t sys_rt_sigreturn(const uint64_t arg[])
 {
-    struct process *self = process_self();
     uint64_t mask;
 
     (void)arg;
     if (user_frame_pop_signal(&thread_self()->frame, &mask) != 0)
         process_exit(SIGSEGV);
-    spin_lock(&self->lock);
-    self->signals.blocked = mask & ~UNBLOCKABLE;
-    spin_unlock(&self->lock);
+    signal_set_mask(mask);
     return 0;
 }

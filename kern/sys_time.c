@@ -23,6 +23,16 @@ enum clock_id {
 #define TIMER_ABSTIME 1
 #define TICKS_PER_SEC 100 /* sysconf(_SC_CLK_TCK): the unit of times(2) */
 
+static nsec_t own_cpu_time(void)
+{
+    nsec_t time;
+
+    spin_lock(&process_tree_lock);
+    time = process_cpu_time(process_self());
+    spin_unlock(&process_tree_lock);
+    return time;
+}
+
 static int read_clock(uint64_t id, nsec_t *now)
 {
     switch (id) {
@@ -37,8 +47,10 @@ static int read_clock(uint64_t id, nsec_t *now)
         *now = clock_monotonic();
         return 0;
     case CLOCK_PROCESS_CPUTIME_ID:
+        *now = own_cpu_time();
+        return 0;
     case CLOCK_THREAD_CPUTIME_ID:
-        *now = process_cpu_time(process_self());
+        *now = thread_cpu_time(thread_self());
         return 0;
     default:
         return -EINVAL;
@@ -104,7 +116,7 @@ int64_t sys_times(const uint64_t arg[])
 {
     const struct process *self = process_self();
     nsec_t tick = NSEC_PER_SEC / TICKS_PER_SEC;
-    int64_t times[4] = {process_cpu_time(self) / tick, 0, self->children_time / tick, 0};
+    int64_t times[4] = {own_cpu_time() / tick, 0, self->children_time / tick, 0};
     int error = arg[0] != 0 ? copyout(arg[0], times, sizeof(times)) : 0;
 
     return error != 0 ? error : clock_monotonic() / tick;

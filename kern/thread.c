@@ -102,6 +102,11 @@ struct thread *thread_create(const char *name, struct process *process, void (*s
     thread->run_time = 0;
     thread->waiting_for = NULL;
     thread->interrupted = (struct interrupted_call){.number = -1};
+    thread->tid = 0;
+    thread->must_end = false;
+    thread->signals = (struct thread_signals){0};
+    thread->clear_child_tid = 0;
+    list_node_init(&thread->process_link);
 #ifdef DEBUG
     thread->history.begun = thread->history.ended = 0;
 #endif
@@ -159,8 +164,8 @@ static void print_thread(struct thread *thread)
     static const char *const states[] = {"running", "sleeping", "sleeping", "dead"};
     vaddr_t low = (vaddr_t)thread->stack;
 
-    kprintf("thread '%s' (%d): %s", thread->name,
-            thread->process != NULL ? thread->process->pid : 0, states[thread->state]);
+    kprintf("thread '%s' (%d): %s", thread->name, thread->process != NULL ? thread->tid : 0,
+            states[thread->state]);
     if (thread->waiting_for != NULL)
         kprintf(" on '%s'", thread->waiting_for);
     if (thread->on_cpu) {

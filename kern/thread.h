@@ -1,6 +1,6 @@
 /*
  * Threads: what the scheduler runs. A thread has a kernel stack and, if it belongs to a
- * process, the registers of a user program.
+ * process, the registers of a user program and what POSIX gives each thread of one.
  */
 #pragma once
 
@@ -27,6 +27,27 @@ struct interrupted_call {
     nsec_t deadline;     /* of a sleep that goes on when it is made again; 0: none */
 };
 
+#define SIGNAL_COUNT 64 /* NSIG */
+
+/* Where a pending signal comes from: what siginfo will say. */
+struct signal_source {
+    int code;        /* si_code: SI_USER and negative for a sender, positive for a fault */
+    pid_t sender;    /* si_pid */
+    uaddr_t address; /* si_addr, of a fault */
+};
+
+/* A thread's own part of its process's signals (kern/signal.h). process->lock; the thread itself
+ * reads it without. */
+struct thread_signals {
+    uint64_t pending;   /* sent to this thread by tkill(2) or a fault; `sources` says by whom */
+    uint64_t assigned;  /* sent to the process, and this thread is to act on them; never blocked */
+    uint64_t blocked;   /* the mask */
+    uint64_t suspended; /* the mask to restore after rt_sigsuspend(2) */
+    bool is_suspended;
+    bool is_stopping; /* took a signal that stops the process; SIGCONT calls that off */
+    struct signal_source sources[SIGNAL_COUNT];
+};
+
 #ifdef DEBUG
 #define SYSCALL_HISTORY 16
 
@@ -43,7 +64,7 @@ struct syscall_history {
 #endif
 
 /* (i) immutable after creation, (q) the run queue's lock of thread->cpu, (t) only the thread
- * itself, (a) atomic, (w) the lock of the wait queue that it sleeps on */
+ * itself, (a) atomic, (p) process_tree_lock, (l) process->lock */
 struct thread {
     struct context context;              /* (q) */
     void *stack;                         /* (i) KERNEL_STACK_SIZE bytes */
@@ -54,7 +75,7 @@ struct thread {
     struct cpu *cpu;                     /* (q) where it runs, or last ran */
     struct list_node run_link;           /* (q) */
     struct list_node all_link;           /* the lock of the list of all threads */
-    struct process *process;             /* (i) NULL: a kernel thread */
+    struct process *process;             /* (i) NULL: a kernel thread, or it has left its process */
     void (*start)(void *);               /* (i) first function, with interrupts enabled */
     void *start_argument;                /* (i) */
     struct interrupted_call interrupted; /* (t) */
@@ -63,8 +84,15 @@ struct thread {
     struct mutex *held;             /* (t) the newest mutex that it holds */
     struct syscall_history history; /* (t) */
 #endif
-    char name[16];          /* (t) */
-    struct trapframe frame; /* (t) the user program's registers */
+    char name[16]; /* (t) */
+
+    /* Of a thread of a process only. */
+    pid_t tid;                     /* (p) the leader's is the process's pid */
+    struct list_node process_link; /* (p) and (l) */
+    bool must_end;                 /* (a) set with (p): its process or exec(2) wants it gone */
+    struct thread_signals signals;
+    uaddr_t clear_child_tid; /* (t) cleared in the program's memory when it ends */
+    struct trapframe frame;  /* (t) the user program's registers */
 };
 
 /* The thread that runs this code. */

@@ -16,6 +16,7 @@
 #include "kern/process.h"
 #include "kern/signal.h"
 #include "kern/syscall.h"
+#include "kern/thread.h"
 #include "kern/tty.h"
 #include "kern/uaccess.h"
 
@@ -146,7 +147,7 @@ static bool is_ignored_or_blocked(struct process *process, int signal)
     bool result;
 
     spin_lock(&process->lock);
-    result = (process->signals.blocked & signal_bit(signal)) != 0 ||
+    result = (thread_self()->signals.blocked & signal_bit(signal)) != 0 ||
              process->signals.actions[signal - 1].handler == SIG_IGN;
     spin_unlock(&process->lock);
     return result;

@@ -75,3 +75,4 @@ struct kernel_sigaction {
 #define TRAP_TRACE  2
 #define SI_KERNEL   0x80
 #define SI_USER     0
+#define SI_TKILL    -6

@@ -314,8 +314,8 @@ static int print_process_stat(struct proc_text *text, pid_t pid)
     print(text, "%d (%s) %c %d %d %d %d %d 0 0 0 0 0", pid, info.name, info.state, info.parent,
           info.group, info.session, terminal ? TERMINAL_NUMBER : 0, foreground);
     /* utime stime cutime cstime priority nice threads itrealvalue starttime vsize rss rsslim */
-    print(text, " %ld 0 0 0 20 0 1 0 %ld %zu %zu 18446744073709551615", ticks(info.cpu_time),
-          ticks(info.start_time), info.mapped_bytes, info.resident_bytes / PAGE_SIZE);
+    print(text, " %ld 0 0 0 20 0 %u 0 %ld %zu %zu 18446744073709551615", ticks(info.cpu_time),
+          info.threads, ticks(info.start_time), info.mapped_bytes, info.resident_bytes / PAGE_SIZE);
     /* The other 27: addresses, signals, scheduling. The exit signal is SIGCHLD. */
     print(text, " 0 0 0 0 0 0 0 0 0 0 0 0 %d 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n", SIGCHLD);
     return 0;
@@ -366,7 +366,7 @@ static int print_process_status(struct proc_text *text, pid_t pid)
     if (info.state != 'Z')
         print(text, "VmSize:\t%8zu kB\nVmRSS:\t%8zu kB\n", info.mapped_bytes / 1024,
               info.resident_bytes / 1024);
-    print(text, "Threads:\t1\n");
+    print(text, "Threads:\t%u\n", info.threads);
     return 0;
 }
 

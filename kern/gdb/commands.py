@@ -28,8 +28,8 @@ from structures import (
     processes,
     selection_kept,
     text,
-    thread_of,
     threads,
+    threads_of,
 )
 
 Run = Callable[[List[str]], None]
@@ -71,26 +71,34 @@ def process_named(word: str) -> gdb.Value:
     return find_process(number(word))
 
 
-def living_thread(word: str) -> gdb.Value:
-    thread = thread_of(process_named(word))
-    if thread is None:
+def living_threads(word: str) -> List[gdb.Value]:
+    """All threads of the process with this id, or the one thread whose own id it is."""
+    wanted = number(word)
+    own = [thread for thread in threads() if int(thread["tid"]) == wanted != 0]
+    if own and int(own[0]["process"]["pid"]) != wanted:
+        return own
+    found = threads_of(find_process(wanted))
+    if not found:
         raise DuetError(f"process {word} is a zombie: it has no thread any more")
-    return thread
+    return found
 
 
 def show_processes(_: List[str]) -> None:
-    """List all processes and kernel threads, and what each does."""
+    """List all processes with their threads and the kernel's, and what each does."""
     print(f"{'PID':>5} {'PPID':>5} {'NAME':15} STATE")
     for process in processes():
-        thread = thread_of(process)
-        if thread is None:
+        own = threads_of(process)
+        if not own:
             state = f"zombie, status {int(process['status']):#x}"
         elif int(process["stop_signal"]) != 0:
             state = f"stopped by signal {int(process['stop_signal'])}"
         else:
-            state = describe_state(thread)
+            state = describe_state(own[0])
         parent = int(process["parent"]["pid"]) if int(process["parent"]) != 0 else 0
         print(f"{int(process['pid']):5} {parent:5} {text(process['name']):15} {state}")
+        for thread in own[1:]:
+            name = f"thread {int(thread['tid'])}"
+            print(f"{'':5} {'':5} {name:15} {describe_state(thread)}")
     for thread in threads():
         if process_of(thread) is None:
             print(f"{'-':>5} {'-':>5} {text(thread['name']):15} {describe_state(thread)}")
@@ -124,14 +132,15 @@ def _wanted(words: List[str]) -> List[gdb.Value]:
                 return [cpu["current"].dereference()]
         raise DuetError(f"there is no cpu {words[1]}")
     if len(words) == 1:
-        return [living_thread(words[0])]
+        return living_threads(words[0])
     raise DuetError("Usage: duet bt [PID | cpu N | all]")
 
 
 def show_backtrace(words: List[str]) -> None:
     """Print a backtrace through the kernel into the user program.
 
-    Of the current thread, of a process, of what a CPU runs, or of everything."""
+    Of the current thread, of a process's threads (or of one, by its own id), of what a CPU runs,
+    or of everything."""
     backtraces.show(_wanted(words))
 
 
@@ -162,8 +171,12 @@ def show_locks(_: List[str]) -> None:
 
 
 def show_syscalls(words: List[str]) -> None:
-    """List the last system calls of a process."""
-    print("\n".join(syscalls.history(living_thread(words[0]))) or "none yet")
+    """List the last system calls of a process's threads, or of one thread."""
+    wanted = living_threads(words[0])
+    for thread in wanted:
+        if len(wanted) > 1:
+            print(f"{describe_thread(thread)}:")
+        print("\n".join(syscalls.history(thread)) or "none yet")
 
 
 def break_syscall(words: List[str]) -> None:
@@ -201,7 +214,7 @@ def open_program(words: List[str]) -> None:
     """Open a user program as an inferior of its own, as from a core file.
 
     Its registers and its memory can be looked at; `duet kernel` goes back."""
-    thread = living_thread(words[0])
+    thread = living_threads(words[0])[0]
     folder = tempfile.TemporaryDirectory(prefix="duet-gdb-")
     core = Path(folder.name) / "core"
     try:

@@ -208,11 +208,14 @@ def find_process(pid: int) -> gdb.Value:
     raise DuetError(f"there is no process {pid}")
 
 
+def threads_of(process: gdb.Value) -> List[gdb.Value]:
+    """A process's threads, oldest first; a zombie has none."""
+    return list(items(process["threads"], "struct thread", "process_link"))
+
+
 def thread_of(process: gdb.Value) -> Optional[gdb.Value]:
-    """A process's thread; None for a zombie, whose thread is gone."""
-    if int(process["thread"]) == 0 or str(process["state"]) == "PROCESS_ZOMBIE":
-        return None
-    return process["thread"].dereference()
+    """A process's first thread; None for a zombie."""
+    return next(iter(threads_of(process)), None)
 
 
 def process_of(thread: gdb.Value) -> Optional[gdb.Value]:
@@ -229,7 +232,9 @@ def describe_thread(thread: gdb.Value) -> str:
     process = process_of(thread)
     if process is None:
         return f"kernel thread '{text(thread['name'])}'"
-    return f"process {int(process['pid'])} ({text(process['name'])})"
+    name = f"process {int(process['pid'])} ({text(process['name'])})"
+    is_leader = int(thread["tid"]) == int(process["pid"])
+    return name if is_leader else f"thread {int(thread['tid'])} of {name}"
 
 
 def describe_state(thread: gdb.Value) -> str:

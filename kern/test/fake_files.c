@@ -12,6 +12,7 @@
 #include "kern/mutex.h"
 #include "kern/print.h"
 #include "kern/string.h"
+#include "kern/thread.h"
 #include "kern/wait.h"
 #include "vm/copyio.h"
 #include "vm/heap.h"
@@ -41,9 +42,23 @@ struct process *process_self(void)
     return &fake_process;
 }
 
+struct thread *thread_self(void)
+{
+    static struct thread thread = {.process = &fake_process};
+
+    return &thread;
+}
+
 struct process *process_find(pid_t pid)
 {
     return pid == fake_process.pid ? &fake_process : NULL;
+}
+
+void signal_send_thread(struct thread *thread, int signal, int code)
+{
+    (void)thread;
+    (void)code;
+    fake_signal = signal;
 }
 
 void signal_send(struct process *process, int signal)
