@@ -1,4 +1,4 @@
-/* unit: arch/vkernel/vmspace/vmspace.c arch/vkernel/vmspace/run.c arch/vkernel/vmspace/handover.c arch/vkernel/vmspace/translate.c arch/vkernel/vmspace/stub.c arch/vkernel/vmspace/filter.c arch/vkernel/vmspace/image.S arch/vkernel/vmspace/test/harness.c arch/vkernel/vmspace/test/guest.S */
+/* unit: arch/vkernel/vmspace/*.c arch/vkernel/vmspace/*.S arch/vkernel/vmspace/test/harness.c arch/vkernel/vmspace/test/guest.S */
 /*
  * The vmspace calls, from outside: what RUN reports, translation with A and D, invalidation,
  * kicks, floating-point state, errors, and the death of a host process.

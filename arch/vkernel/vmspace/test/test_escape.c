@@ -1,4 +1,4 @@
-/* unit: arch/vkernel/vmspace/vmspace.c arch/vkernel/vmspace/run.c arch/vkernel/vmspace/handover.c arch/vkernel/vmspace/translate.c arch/vkernel/vmspace/stub.c arch/vkernel/vmspace/filter.c arch/vkernel/vmspace/image.S arch/vkernel/vmspace/test/harness.c arch/vkernel/vmspace/test/guest.S */
+/* unit: arch/vkernel/vmspace/*.c arch/vkernel/vmspace/*.S arch/vkernel/vmspace/test/harness.c arch/vkernel/vmspace/test/guest.S */
 /*
  * Guests that try to escape: into other memory, into system calls of the host, or out of reach.
  * Each attack may end its own program, and gain nothing.
