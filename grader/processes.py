@@ -45,6 +45,14 @@ def descendants(process: int) -> List[int]:
     return found
 
 
+def name_of(process: int) -> str:
+    """What a process calls itself; nothing when it is gone."""
+    try:
+        return Path(f"/proc/{process}/comm").read_text().rstrip("\n")
+    except OSError:
+        return ""
+
+
 def is_alive(process: int) -> bool:
     """Does it exist, and not merely as a zombie that nobody has waited for yet?"""
     fields = _stat_fields(process)

@@ -47,8 +47,8 @@ void clock_init_machine_cpu(struct cpu *cpu)
 
     event._sigev_un._tid = cpu->machine.host_thread;
     error = host_call(SYS_timer_create, CLOCK_MONOTONIC, &event, &cpu->machine.timer);
-    if (error != 0)
-        die(1, (int)-error, "cannot create a timer");
+    if (error != 0) /* EAGAIN: timers count as signals that wait */
+        die(1, 0, "cannot create a timer: a larger `ulimit -i` is needed");
     cpu->machine.deadline = cpu->machine.programmed = NSEC_NEVER;
 }
 

@@ -28,6 +28,24 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* What to do about an error of the host, as far as we know: mostly it is a limit. */
+static const char *advice(int error)
+{
+    switch (error) {
+    case EAGAIN:
+        return "; too many processes and threads (`ulimit -u`, a container's limit), or too little "
+               "memory (`ulimit -v`)";
+    case EMFILE:
+        return "; a larger `ulimit -n` is needed";
+    case ENOMEM:
+        return "; a larger `ulimit -v`, or a smaller -m, is needed";
+    case EFBIG:
+        return "; a larger `ulimit -f`, or a smaller -m, is needed";
+    default:
+        return "";
+    }
+}
+
 void die(int status, int error, const char *format, ...)
 {
     va_list arguments;
@@ -38,7 +56,7 @@ void die(int status, int error, const char *format, ...)
     vfprintf(stderr, format, arguments);
     va_end(arguments);
     if (error != 0)
-        fprintf(stderr, ": %s", strerror(error));
+        fprintf(stderr, ": %s%s", strerror(error), advice(error));
     fputc('\n', stderr);
     vmspace_stop();
     _exit(status);
@@ -133,11 +151,19 @@ static void start_vmspaces(void)
         .may_spin = !machine_is_crowded,
     };
     int error = vmspace_start(&config);
+    static char names[2];
 
     if (error == -ENOSYS)
         die(1, 0, "this host does not allow seccomp filters, which vmspaces need");
     if (error != 0)
         die(1, -error, "cannot start the first host process for user programs");
+    /* Init needs two address spaces, since exec makes one beside the old. */
+    for (size_t i = 0; i < array_length(names) && error == 0; i++)
+        error = vmspace_create(&names[i], 0, NULL);
+    if (error != 0)
+        die(1, -error, "cannot start a host process for the first user program");
+    for (size_t i = 0; i < array_length(names); i++)
+        vmspace_destroy(&names[i]);
 }
 
 int main(int argc, char **argv)
@@ -149,6 +175,7 @@ int main(int argc, char **argv)
     cpu_count_host();
     clock_init();
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* past `ulimit -f`: an error of the call is enough */
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);

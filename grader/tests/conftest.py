@@ -12,7 +12,9 @@ import pytest
 from grader.tests.support import ROOT, SAN, clean_environment
 
 # Files of tests that run no kernel, or are about another one than that with a sanitizer.
-HOST_ONLY = ("test_abi", "test_conventions", "test_gdb", "test_sanitizers", "test_units")
+HOST_ONLY = (
+    *("test_abi", "test_conventions", "test_gdb", "test_limits", "test_sanitizers", "test_units"),
+)
 
 
 @pytest.fixture(scope="session", autouse=True)

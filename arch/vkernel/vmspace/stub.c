@@ -67,20 +67,27 @@ static int make_image_fd(void)
     return fd;
 }
 
-/* In the child of vfork(): arrange the descriptors and become the zygote. */
+/* Why the child of vfork() could not become the zygote: it shares our memory. */
+static volatile long exec_error;
+
+/* In that child: arrange the descriptors and become the zygote. */
 static void exec_zygote(int memory, int control, int image) __attribute__((noreturn));
 static void exec_zygote(int memory, int control, int image)
 {
     static char *const empty[] = {NULL};
     static char *const arguments[] = {(char *)"duet-zygote", NULL};
 
-    memory = (int)host_call(SYS_fcntl, memory, F_DUPFD_CLOEXEC, 10);
-    control = (int)host_call(SYS_fcntl, control, F_DUPFD_CLOEXEC, 10);
-    image = (int)host_call(SYS_fcntl, image, F_DUPFD_CLOEXEC, 10);
-    host_call(SYS_dup2, memory, STUB_FD_MEMORY);
-    host_call(SYS_dup2, control, STUB_FD_CONTROL);
-    host_call(SYS_close, STUB_FD_SLOT);
-    host_call(SYS_execveat, image, "", arguments, empty, AT_EMPTY_PATH);
+    memory = (int)host_call(SYS_fcntl, memory, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    control = (int)host_call(SYS_fcntl, control, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    image = (int)host_call(SYS_fcntl, image, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (memory < 0 || control < 0 || image < 0) {
+        exec_error = -EMFILE;
+    } else {
+        host_call(SYS_dup2, memory, STUB_FD_MEMORY);
+        host_call(SYS_dup2, control, STUB_FD_CONTROL);
+        host_call(SYS_close, STUB_FD_SLOT);
+        exec_error = host_call(SYS_execveat, image, "", arguments, empty, AT_EMPTY_PATH);
+    }
     for (;;)
         host_call(SYS_exit_group, 127);
 }
@@ -92,7 +99,9 @@ __attribute__((noinline)) static pid_t spawn_zygote(int memory, int control, int
 
     if (pid == 0)
         exec_zygote(memory, control, image);
-    return pid < 0 ? -errno : pid;
+    if (pid < 0)
+        return -errno;
+    return exec_error < 0 ? (pid_t)exec_error : pid;
 }
 
 static bool receive(void *data, size_t size)
@@ -281,6 +290,21 @@ static struct stub *take_requested(void)
     return stub;
 }
 
+/* An idle stub that is alive, or NULL. */
+static struct stub *take_idle(void)
+{
+    struct stub *stub;
+
+    while ((stub = pool.idle) != NULL) {
+        pool.idle = stub->next;
+        pool.idle_count--;
+        if (!stub->dead)
+            return stub;
+        free_slot(stub); /* somebody killed it */
+    }
+    return NULL;
+}
+
 /* --- For the rest of the library ----------------------------------------------------------- */
 
 struct stub *stub_acquire(void)
@@ -288,11 +312,8 @@ struct stub *stub_acquire(void)
     struct stub *stub;
 
     host_lock(&pool.lock);
-    stub = pool.idle;
-    if (stub != NULL) {
-        pool.idle = stub->next;
-        pool.idle_count--;
-    } else {
+    stub = take_idle();
+    if (stub == NULL) {
         /* Those under way may have been refused for a reason that is gone: ask once more. */
         for (unsigned tries = 0; stub == NULL && tries <= REQUESTS_AHEAD; tries++) {
             request_stubs();

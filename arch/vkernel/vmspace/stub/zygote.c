@@ -208,11 +208,11 @@ static void become_stub(long slot, long parent)
     host_call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (host_call(SYS_getppid) != parent) /* it died before we asked to be told */
         leave(0);
-    if (slot != STUB_FD_SLOT)
+    if (slot != STUB_FD_SLOT) {
         host_call(SYS_dup2, slot, STUB_FD_SLOT);
-    for (int fd = STUB_FD_CONTROL; fd <= slot; fd++)
-        if (fd != STUB_FD_SLOT)
-            host_call(SYS_close, fd);
+        host_call(SYS_close, slot);
+    }
+    host_call(SYS_close, STUB_FD_CONTROL);
     if (host_call(SYS_mmap, SLOT_ORDERS, SLOT_FRAME - SLOT_ORDERS, PROT_READ,
                   MAP_SHARED | MAP_FIXED, STUB_FD_SLOT, 0) < 0 ||
         host_call(SYS_mmap, SLOT_FRAME, SLOT_FRAME_END - SLOT_FRAME, PROT_READ | PROT_WRITE,

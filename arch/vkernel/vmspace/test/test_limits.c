@@ -120,8 +120,8 @@ static void test_number_of_mappings(void)
         return;
     }
     map_places(limit + 1000);
-    for (int round = 0; round < 2; round++)
-        load_places(limit + 1000);
+    load_places(limit + 1000);
+    load_places(1000);
 }
 
 static void test_memory_for_tables(void)
