@@ -38,3 +38,5 @@ $(vkernel_stub): $(stub_objects) $(stub_folder)/stub.ld
 $(BUILD)/vkernel/arch/vkernel/vmspace/image.o: $(vkernel_stub)
 
 -include $(stub_objects:.o=.d)
+
+include arch/vkernel/vmspace/libvmspace.mk

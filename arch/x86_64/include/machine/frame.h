@@ -6,7 +6,6 @@
  */
 #pragma once
 
-#include "kern/abi/elf.h"
 #include "kern/types.h"
 #include <machine/param.h>
 
