@@ -10,6 +10,7 @@
 #include "arch/vkernel/vmspace/vmspace.h"
 #include "kern/types.h"
 #include <machine/frame.h>
+#include <machine/pte.h>
 
 #define VMSPACE_MAX 2048 /* address spaces, and stubs, at a time */
 
@@ -17,6 +18,7 @@
     (STUB_OPERATIONS - 1) /* that may wait for a resume; one is for a new stub                     \
                            */
 #define SHADOW_BUCKETS 64
+#define SHADOW_BITS    21 /* a piece of the shadow is 2 MiB: what one leaf table maps */
 
 /* A lock that spins a little and then lets others run. Its holder must not be interrupted by
  * code that takes it (vmspace.h). */
@@ -48,13 +50,35 @@ struct stub {
     struct stub *next;           /* the pool's */
 };
 
-/* The translations of 2 MiB that the stub has mapped: pfn << 3 | PROT_ bits, or 0. */
+/* What the checker knows of a piece of the shadow (check.c): how its page tables were when they
+ * were last in order. */
+struct shadow_check {
+    uint64_t lines;              /* bit i: of entries 8i to 8i + 7 some are not 0 */
+    uint64_t fresh;              /* and some were not checked yet */
+    pte_t above[PTE_LEVELS - 1]; /* the entries that lead to the leaf table, from the root */
+    pte_t seen[PTE_ENTRIES];     /* and its own */
+};
+
+/* The translations of one piece that the stub has mapped: pfn << 3 | PROT_ bits, or 0. */
 struct shadow {
-    uint64_t number;             /* address / 2 MiB */
+    uint64_t number;             /* address >> SHADOW_BITS */
     struct shadow *next, **link; /* in the bucket */
     uint32_t count;              /* entries that are not 0 */
     uint32_t entries[512];
+#ifdef DEBUG
+    struct shadow_check check;
+#endif
 };
+
+static inline uint64_t shadow_page(uint32_t entry)
+{
+    return (uint64_t)(entry >> 3) << PAGE_SHIFT;
+}
+
+static inline prot_t shadow_prot(uint32_t entry)
+{
+    return entry & 7;
+}
 
 /* (l) lock, (i) immutable while it exists, (a) atomic */
 struct vmspace {
@@ -155,3 +179,39 @@ void translate_reset(struct vmspace *vmspace, bool queue);
 
 /* Queue the removal of host mappings. */
 void translate_queue_unmap(struct vmspace *vmspace, uint64_t start, uint64_t end);
+
+/* --- check.c: with vmspace->lock; nothing in release builds -------------------------------- */
+
+#ifdef DEBUG
+
+/* Guest code is about to run: report a translation that is stale (vmspace_config.report_stale);
+ * releases the lock for that. */
+void check_translations(struct vmspace *vmspace);
+
+/* Entry `index` of the shadow has been set, from page tables that said so. */
+static inline void check_note(struct shadow *shadow, size_t index)
+{
+    uint32_t entry = shadow->entries[index];
+    uint64_t line = 1UL << index / 8;
+    pte_t dirty = (shadow_prot(entry) & PROT_WRITE) ? PTE_DIRTY : 0;
+
+    shadow->check.lines |= line;
+    shadow->check.fresh |= line;
+    shadow->check.seen[index] =
+        pte_make_user(shadow_page(entry), shadow_prot(entry)) | PTE_ACCESSED | dirty;
+}
+
+#else
+
+static inline void check_translations(struct vmspace *vmspace)
+{
+    (void)vmspace;
+}
+
+static inline void check_note(struct shadow *shadow, size_t index)
+{
+    (void)shadow;
+    (void)index;
+}
+
+#endif

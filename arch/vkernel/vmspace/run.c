@@ -373,6 +373,7 @@ static bool run_once(struct vmspace *vmspace, const struct vextframe *vframe)
     struct stub *stub = vmspace->stub;
     bool alive;
 
+    check_translations(vmspace);
     commit_orders(vmspace);
     host_unlock(&vmspace->lock);
     handover_resume(stub);

@@ -24,10 +24,8 @@
 #include "arch/vkernel/vmspace/linux.h"
 
 #include <errno.h>
-#include <machine/pte.h>
 
 #define AROUND      16 /* pages that a fault may map, aligned */
-#define SHADOW_BITS 21
 #define ARENA_CHUNK (1UL << 18)
 
 /* --- The walk ------------------------------------------------------------------------------ */
@@ -292,6 +290,7 @@ static int map_page(struct vmspace *vmspace, uint64_t address, uint64_t page, ui
         vmspace->mapped++;
     }
     *entry = value;
+    check_note(shadow, pte_index(address, 1));
     return 0;
 }
 

@@ -62,6 +62,19 @@ struct vextframe {
     struct vmspace *cached;   /* the last one that it ran */
 };
 
+/*
+ * A translation that a program could use although the page table does not allow it (any more):
+ * an entry was changed without MADV_INVAL.
+ */
+struct vmspace_stale {
+    uint64_t address;  /* of the page */
+    uint64_t page;     /* where the program would get to, in the caller's memory */
+    int protection;    /* and what it could do there: PROT_ bits */
+    int level;         /* of the entry that was changed: 1 for the last one of the walk */
+    uint64_t entry;    /* where that lies, in the caller's memory */
+    uint64_t old, new; /* what it was when the translation was in order, or 0: not known; and is */
+};
+
 /* How the library is to work; see vmspace_start(). */
 struct vmspace_config {
     int memory_fd;      /* the memory that page tables and pages lie in: a memfd */
@@ -70,6 +83,19 @@ struct vmspace_config {
     bool may_spin;      /* there are host processors to spare: wait actively for a while; if
                            not, host processes follow the thread that runs them, which the
                            caller binds to a processor */
+
+    /*
+     * The TLB checker, in debug builds of the library; NULL: none. Before a program runs, all
+     * that it could use of the page table is checked.
+     *
+     * is_changing: whether somebody is changing entries of that address space now and has not
+     * done with MADV_INVAL yet: then stale translations are no mistake. Called with the address
+     * space locked; must not make calls of the library.
+     * report_stale: a mistake. Called inside RUN, without locks. When it returns, the program
+     * runs nevertheless.
+     */
+    bool (*is_changing)(const void *id);
+    void (*report_stale)(const void *id, const struct vmspace_stale *stale);
 };
 
 /*
