@@ -5,6 +5,7 @@
  *      root=disk0      the disk with the root file system (default disk0)
  *      ro              mount it read-only
  *      init=PATH       the first program (default /bin/init)
+ *      tlb-check=off   do not look for stale translations (debug builds, where the machine can)
  *      log=WHERE       the machine's: where kernel messages go
  *      console=stream  the machine's: the console is a stream of bytes, not a terminal
  */

@@ -23,6 +23,7 @@
 #pragma once
 
 #include "kern/types.h"
+#include <machine/pte.h>
 
 struct cpu;
 struct pmap;
@@ -231,3 +232,24 @@ bool console_input(int byte);
 
 /* Someone outside asks for a clean shutdown: init gets SIGTERM. In an interrupt handler. */
 void shutdown_request(void);
+
+#ifdef DEBUG
+
+/*
+ * For a machine that can see what is in its TLB, in debug builds: before it runs a program, it
+ * compares that with the page table. What it finds is legal while somebody is changing the page
+ * table and has not come back from machine_tlb_invalidate() yet: tlb_is_changing(), in any
+ * context. Otherwise tlb_report_stale() ends the machine; interrupts disabled, in the thread of
+ * the program.
+ */
+struct tlb_stale {
+    vaddr_t va;     /* of the page */
+    prot_t prot;    /* what the TLB lets the program do there */
+    int level;      /* of the entry that was changed */
+    paddr_t entry;  /* where it is */
+    pte_t old, new; /* what it was when all was in order (0: not known), and is */
+};
+bool tlb_is_changing(const struct pmap *pmap);
+void tlb_report_stale(const struct tlb_stale *stale) noreturn_fn;
+
+#endif

@@ -101,6 +101,11 @@ void mutex_unlock(struct mutex *mutex)
     spin_unlock(&mutex->lock);
 }
 
+bool mutex_is_taken(const struct mutex *mutex)
+{
+    return __atomic_load_n(&mutex->holder, __ATOMIC_ACQUIRE) != NULL;
+}
+
 bool mutex_is_held(struct mutex *mutex)
 {
     return __atomic_load_n(&mutex->holder, __ATOMIC_RELAXED) == thread_self();

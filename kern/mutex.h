@@ -38,6 +38,9 @@ bool mutex_trylock(struct mutex *mutex) must_check;
 /* Whether the current thread holds it. */
 bool mutex_is_held(struct mutex *mutex);
 
+/* Whether anybody holds it; true only for the moment, unless the caller knows more. Any context. */
+bool mutex_is_taken(const struct mutex *mutex);
+
 /* A condition variable (Hoare 1974, with Mesa's semantics): used with one mutex. */
 struct condvar {
     struct spinlock lock;

@@ -130,7 +130,14 @@ void panic_check(void)
         cpu_relax();
 }
 
-static void noreturn_fn panic_v(vaddr_t pc, vaddr_t fp, const char *fmt, va_list arguments)
+/* What is said of a panic beside its message. */
+struct panic_place {
+    vaddr_t pc, fp; /* where the backtrace starts; pc may be 0 */
+    void (*explain)(const void *argument);
+    const void *argument;
+};
+
+static void noreturn_fn panic_v(const struct panic_place *place, const char *fmt, va_list arguments)
 {
     char message[256], line[300];
     struct cpu *expected = NULL, *self;
@@ -145,9 +152,11 @@ static void noreturn_fn panic_v(vaddr_t pc, vaddr_t fp, const char *fmt, va_list
     }
     format_v(message, sizeof(message), fmt, arguments);
     kprintf("\npanic: %s\n", message);
+    if (place->explain != NULL)
+        place->explain(place->argument);
     if (last_message[0] != '\0')
         kprintf("last message: %s", last_message);
-    print_cpu(self, pc, fp);
+    print_cpu(self, place->pc, place->fp);
     collect_others(self);
     format(line, sizeof(line), "panic %s\n", message);
     machine_results_write(line, strlen(line));
@@ -156,16 +165,28 @@ static void noreturn_fn panic_v(vaddr_t pc, vaddr_t fp, const char *fmt, va_list
 
 void panic(const char *fmt, ...)
 {
+    struct panic_place place = {.fp = (vaddr_t)__builtin_frame_address(0)};
     va_list arguments;
 
     va_start(arguments, fmt);
-    panic_v(0, (vaddr_t)__builtin_frame_address(0), fmt, arguments);
+    panic_v(&place, fmt, arguments);
 }
 
 void panic_at(vaddr_t pc, vaddr_t fp, const char *fmt, ...)
 {
+    struct panic_place place = {.pc = pc, .fp = fp};
     va_list arguments;
 
     va_start(arguments, fmt);
-    panic_v(pc, fp, fmt, arguments);
+    panic_v(&place, fmt, arguments);
+}
+
+void panic_explained(void (*explain)(const void *), const void *argument, const char *fmt, ...)
+{
+    struct panic_place place = {
+        .fp = (vaddr_t)__builtin_frame_address(0), .explain = explain, .argument = argument};
+    va_list arguments;
+
+    va_start(arguments, fmt);
+    panic_v(&place, fmt, arguments);
 }

@@ -33,6 +33,12 @@ void panic(const char *fmt, ...) printf_like(1, 2) noreturn_fn;
 void panic_at(vaddr_t pc, vaddr_t fp, const char *fmt, ...) printf_like(3, 4) noreturn_fn;
 
 /*
+ * As panic(). explain(argument) says more, with kprintf(), between the message and the backtraces.
+ */
+void panic_explained(void (*explain)(const void *argument), const void *argument, const char *fmt,
+                     ...) printf_like(3, 4) noreturn_fn;
+
+/*
  * Called where a CPU may wait for another one with interrupts disabled, and by the kick
  * handler: when another CPU panicked, prints this CPU's backtrace and never returns.
  */

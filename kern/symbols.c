@@ -46,19 +46,36 @@ static void print_frame(vaddr_t pc, size_t back)
         kprintf("    0x%lx\n", pc);
 }
 
-void backtrace_print(vaddr_t pc, vaddr_t fp, vaddr_t low, vaddr_t high)
+size_t backtrace_collect(vaddr_t fp, vaddr_t low, vaddr_t high, vaddr_t calls[], size_t max)
 {
-    if (pc != 0)
-        print_frame(pc, 0);
-    for (int i = 0; i < MAX_FRAMES; i++) {
-        if (fp < low || fp + 2 * sizeof(vaddr_t) > high || !is_aligned(fp, sizeof(vaddr_t)))
-            return;
+    size_t count = 0;
+
+    while (count < max && fp >= low && fp + 2 * sizeof(vaddr_t) <= high &&
+           is_aligned(fp, sizeof(vaddr_t))) {
         const vaddr_t *frame = (const vaddr_t *)fp;
+
         if (frame[1] == 0)
-            return;
-        print_frame(frame[1], 1);
+            break;
+        calls[count++] = frame[1];
         if (frame[0] <= fp)
-            return;
+            break;
         fp = frame[0];
     }
+    return count;
+}
+
+void backtrace_print_call(vaddr_t return_address)
+{
+    print_frame(return_address, 1);
+}
+
+void backtrace_print(vaddr_t pc, vaddr_t fp, vaddr_t low, vaddr_t high)
+{
+    vaddr_t calls[MAX_FRAMES];
+    size_t count = backtrace_collect(fp, low, high, calls, MAX_FRAMES);
+
+    if (pc != 0)
+        print_frame(pc, 0);
+    for (size_t i = 0; i < count; i++)
+        backtrace_print_call(calls[i]);
 }

@@ -22,6 +22,16 @@ extern const size_t symbol_count;
 const char *symbol_find(vaddr_t address, size_t *offset);
 
 /*
+ * Store the return addresses of the frame at `fp` (a frame pointer of the System V ABI) and of
+ * its callers, the innermost first, in calls[0..max). Reads only inside [low, high), the stack.
+ * Returns how many there are.
+ */
+size_t backtrace_collect(vaddr_t fp, vaddr_t low, vaddr_t high, vaddr_t calls[], size_t max);
+
+/* Print a line for the function that a return address leads back to. */
+void backtrace_print_call(vaddr_t return_address);
+
+/*
  * Print the calls that led to the frame at `fp` (a frame pointer of the System V ABI), the
  * innermost being at `pc`; pc 0 is left out. Reads only inside [low, high), the stack.
  */

@@ -32,6 +32,7 @@
 #include "kern/machine.h"
 #include "kern/print.h"
 #include "vm/page.h"
+#include "vm/pmap_history.h"
 
 #define LEAF_TABLE_SPAN (1UL << pte_shift(2)) /* bytes that one leaf table maps */
 
@@ -56,6 +57,16 @@ static void invalidate(struct pmap *pmap, const struct changed_range *changed)
 static inline pte_t load(const pte_t *entry)
 {
     return __atomic_load_n(entry, __ATOMIC_ACQUIRE);
+}
+
+/* Change an entry from *old, or set *old to what it is meanwhile and return false. All changes are
+ * made here. */
+static inline bool change(pte_t *entry, pte_t *old, pte_t new)
+{
+    if (!__atomic_compare_exchange_n(entry, old, new, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        return false;
+    pmap_note_change(entry, *old, new);
+    return true;
 }
 
 /*
@@ -88,14 +99,16 @@ static pte_t *make_entry(struct pmap *pmap, vaddr_t va)
 
     for (int level = PTE_LEVELS; level > 1; level--) {
         pte_t *entry = &table[pte_index(va, level)];
+        pte_t pte = load(entry);
 
-        if (!pte_is_present(load(entry))) {
+        if (!pte_is_present(pte)) {
             struct page *page = page_alloc_zero(0);
 
             if (page == NULL)
                 return NULL;
             list_push_front(&pmap->tables, &page->link);
-            __atomic_store_n(entry, pte_make_table(page_address(page)), __ATOMIC_RELEASE);
+            while (!change(entry, &pte, pte_make_table(page_address(page))))
+                ;
         }
         table = direct_map(pte_address(load(entry)));
     }
@@ -139,8 +152,7 @@ static pte_t replace(pte_t *entry, pte_t wanted)
         new = wanted;
         if (pte_is_present(old) && pte_address(old) == pte_address(new))
             new |= old &(PTE_ACCESSED | PTE_DIRTY);
-    } while (
-        !__atomic_compare_exchange_n(entry, &old, new, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
+    } while (!change(entry, &old, new));
     return old;
 }
 
@@ -200,9 +212,12 @@ static void unset_present(struct pmap *pmap, pte_t *entry, vaddr_t va, vaddr_t e
 {
     spin_lock(&pmap->lock);
     for (; va < end; va += PAGE_SIZE, entry++) {
-        if (!pte_is_present(load(entry)))
+        pte_t old = load(entry);
+
+        if (!pte_is_present(old))
             continue;
-        __atomic_fetch_and(entry, ~PTE_PRESENT, __ATOMIC_ACQ_REL);
+        while (!change(entry, &old, old & ~PTE_PRESENT))
+            ;
         pmap->resident--;
         note_change(changed, va);
     }
@@ -217,7 +232,8 @@ static void release_entries(pte_t *entry, size_t count, pmap_release_fn *release
 
         if (old == 0)
             continue;
-        __atomic_store_n(entry, 0, __ATOMIC_RELEASE);
+        while (!change(entry, &old, 0))
+            ;
         if (release != NULL)
             release(pte_address(old), (old & PTE_DIRTY) != 0, argument);
     }
@@ -263,8 +279,7 @@ static bool restrict_entry(pte_t *entry, prot_t prot)
             return false;
         new = pte_make_user(pte_address(old), pte_prot(old) & (prot | PROT_READ)) |
               (old & (PTE_ACCESSED | PTE_DIRTY));
-    } while (
-        !__atomic_compare_exchange_n(entry, &old, new, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
+    } while (!change(entry, &old, new));
     return true;
 }
 
@@ -307,8 +322,7 @@ void pmap_mark_accessed(struct pmap *pmap, vaddr_t va, bool write)
     if (entry == NULL)
         return;
     for (old = load(entry); pte_is_present(old) && (old & bits) != bits;) {
-        if (__atomic_compare_exchange_n(entry, &old, old | bits, false, __ATOMIC_ACQ_REL,
-                                        __ATOMIC_ACQUIRE))
+        if (change(entry, &old, old | bits))
             return;
     }
 }

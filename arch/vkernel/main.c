@@ -150,9 +150,11 @@ static void start_vmspaces(void)
         .memory_size = options.memory,
         .may_spin = !machine_is_crowded,
     };
-    int error = vmspace_start(&config);
     static char names[2];
+    int error;
 
+    tlb_check_configure(&config);
+    error = vmspace_start(&config);
     if (error == -ENOSYS)
         die(1, 0, "this host does not allow seccomp filters, which vmspaces need");
     if (error != 0)

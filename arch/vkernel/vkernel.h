@@ -100,6 +100,17 @@ static inline void sanitizer_before_switch(void)
 }
 #endif
 
+/* tlb_check.c: have the vmspace library check its translations. */
+struct vmspace_config;
+#ifdef DEBUG
+void tlb_check_configure(struct vmspace_config *config);
+#else
+static inline void tlb_check_configure(struct vmspace_config *config)
+{
+    (void)config;
+}
+#endif
+
 /* memory.c: the machine's physical memory. */
 void memory_init(void);
 extern int memory_fd;

@@ -7,6 +7,7 @@
 #include "vm/heap.h"
 #include "vm/page.h"
 #include "vm/pmap.h"
+#include "vm/pmap_history.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -232,6 +233,14 @@ void machine_tlb_invalidate(struct pmap *pmap, vaddr_t start, vaddr_t end)
         if (tlb[i].pmap == pmap && tlb[i].va >= start && tlb[i].va < end)
             tlb[i].pmap = NULL;
     }
+}
+
+/* vm/pmap.c says of each change what it really made. */
+void pmap_note_change(const pte_t *entry, pte_t old, pte_t new)
+{
+    (void)old;
+    if (*entry != new)
+        panic("%p was said to be %#lx, and is %#lx", (const void *)entry, new, *entry);
 }
 
 /* Walk the page table as the processor does; returns the leaf entry or NULL. */
