@@ -22,9 +22,9 @@ MAX_COLUMNS = 100
 
 # Small is a feature: how many lines of code each part may have. Comments and blank lines are free.
 SIZE_LIMITS: Dict[str, Tuple[Tuple[str, ...], Tuple[str, ...], int]] = {
-    "the core": (("kern", "vm"), ("kern/fs", "kern/abi"), 10000),
+    "the core": (("kern", "vm"), ("kern/fs", "kern/abi"), 10300),
     "the file systems": (("kern/fs",), (), 6000),
-    "the vkernel": (("arch/vkernel",), (), 3800),
+    "the vkernel": (("arch/vkernel",), (), 3850),
     "the PC": (("arch/x86_64",), (), 3100),
 }
 
