@@ -73,7 +73,7 @@ struct trap user_run(struct trapframe *frame)
         error = vmspace_ctl(machine->vmspace, VMSPACE_CTL_RUN, frame, machine->vframe);
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     machine->in_guest = false;
-    if (error == -EBUSY) /* or another CPU runs a thread of the same process: try again */
+    if (error == -EBUSY) /* or the host has no process for one more CPU in there: try again */
         return (struct trap){.kind = TRAP_INTERRUPT};
     if (error != 0)
         panic("vmspace_ctl: error %d", -error);

@@ -182,7 +182,7 @@ def test_a_stub_has_no_descriptor_but_guest_memory_and_its_slot() -> None:
         stubs = kin(machine, "duet-guest")
         names = {os.readlink(file) for stub in stubs for file in Path(f"/proc/{stub}/fd").iterdir()}
         assert len(stubs) > 1
-        assert names <= {"/memfd:duet-memory (deleted)", "/memfd:duet-slot (deleted)"}, names
+        assert names <= {"/memfd:duet-memory (deleted)", "/memfd:duet-slots (deleted)"}, names
 
 
 def test_forks_fail_without_the_zygote_and_the_rest_goes_on() -> None:

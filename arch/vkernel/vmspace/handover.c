@@ -25,7 +25,8 @@
  * sets the word by pwrite(2) on the slot's memfd, which the filter admits with these very
  * arguments from one instruction. What follows that instruction trusts no register and no
  * writable memory until the vkernel has set RUN. So whoever executes it is stopped, even a
- * guest that jumped there; and TRAPPED is true. It costs 0.2 microseconds a trap.
+ * guest that jumped there; and TRAPPED is true. It costs 0.2 microseconds a trap. FAILED is TRAPPED
+ * with the news that the host refused an operation.
  *
  * How long to spin. Both sides' turns are measured by the processor's cycle counter, the stub's by
  * the stub itself, without the time that waking it took. While the turns of a side are short on
@@ -48,7 +49,7 @@
 #define SPIN_CYCLES 100000UL /* some 30 to 40 microseconds */
 
 #define PATIENCE_NSEC (300 * 1000 * 1000UL) /* CPU time after a kick before a stub is killed */
-#define CHECK_NSEC    (50 * 1000 * 1000L)
+#define CHECK_NSEC    (50 * 1000 * 1000UL)
 
 static uint64_t cycles(void)
 {
@@ -84,13 +85,14 @@ static void follow(struct stub *stub)
 void handover_resume(struct stub *stub)
 {
     struct stub_orders *orders = stub->orders;
-    uint32_t trapped = STATE_TRAPPED;
+    uint32_t state = orders->state;
 
     if (!vmspace_config.may_spin)
         follow(stub);
     note_turn(&stub->our_turn, cycles() - stub->our_turn_began);
     orders->spin = (uint32_t)worth_spinning(stub->our_turn);
-    if (!__atomic_compare_exchange_n(&orders->state, &trapped, STATE_RUN, false, __ATOMIC_SEQ_CST,
+    if (state == STATE_DEAD ||
+        !__atomic_compare_exchange_n(&orders->state, &state, STATE_RUN, false, __ATOMIC_SEQ_CST,
                                      __ATOMIC_SEQ_CST))
         return; /* it died; handover_wait() will say so */
     if (stub->words->stub_sleeps)
@@ -131,28 +133,69 @@ static void check_obedience(struct stub *stub)
         handover_kick(stub);
 }
 
+/* Nanoseconds on the host's monotonic clock. */
+static uint64_t now(void)
+{
+    struct timespec time;
+
+    host_call(SYS_clock_gettime, CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * NSEC_PER_SEC + (uint64_t)time.tv_nsec;
+}
+
+void handover_set_deadline(struct vextframe *vframe)
+{
+    vframe->is_late = false;
+    vframe->deadline = vframe->vx_timeout > 0 ? now() + vframe->vx_timeout : 0;
+}
+
+/* How long to sleep before looking after the stub again. */
+static struct host_timespec patience(const struct vextframe *vframe)
+{
+    uint64_t limit = CHECK_NSEC, time;
+
+    if (vframe != NULL && vframe->deadline != 0 && !vframe->is_late) {
+        time = now();
+        limit = min(limit, vframe->deadline > time ? vframe->deadline - time : 0);
+    }
+    return (struct host_timespec){0, (long)limit};
+}
+
+/* The stub has not stopped for a while. */
+static void look_after(struct stub *stub, struct vextframe *vframe)
+{
+    if (host_call(SYS_kill, stub->pid, 0) == -ESRCH) {
+        stub_kill(stub); /* it was reaped before anyone knew it */
+        return;
+    }
+    host_futex_wake(&stub->orders->state, 1); /* should it sleep, having denied it */
+    if (vframe == NULL)
+        return;
+    if (vframe->deadline != 0 && !vframe->is_late && now() >= vframe->deadline) {
+        vframe->is_late = true;
+        handover_kick(stub);
+    } else if (vframe->kicked || vframe->is_late) {
+        check_obedience(stub);
+    }
+}
+
 /* Sleep until it is our turn. */
-static void sleep_for_turn(struct stub *stub, const struct vextframe *vframe)
+static void sleep_for_turn(struct stub *stub, struct vextframe *vframe)
 {
     struct stub_orders *orders = stub->orders;
 
     for (;;) {
-        struct host_timespec timeout = {0, CHECK_NSEC};
+        struct host_timespec timeout = patience(vframe);
 
         __atomic_exchange_n(&orders->kernel_sleeps, 1, __ATOMIC_SEQ_CST);
         if (orders->state != STATE_RUN)
             break;
-        if (host_futex_wait(&orders->state, STATE_RUN, &timeout) != -ETIMEDOUT)
-            continue;
-        if (host_call(SYS_kill, stub->pid, 0) == -ESRCH)
-            stub_kill(stub); /* it was reaped before anyone knew it */
-        else if (vframe != NULL && vframe->kicked)
-            check_obedience(stub);
+        if (host_futex_wait(&orders->state, STATE_RUN, &timeout) == -ETIMEDOUT)
+            look_after(stub, vframe);
     }
     orders->kernel_sleeps = 0;
 }
 
-bool handover_wait(struct stub *stub, const struct vextframe *vframe)
+enum handover handover_wait(struct stub *stub, struct vextframe *vframe)
 {
     struct stub_orders *orders = stub->orders;
     uint64_t start = cycles(), spin = worth_spinning(stub->its_turn);
@@ -164,5 +207,12 @@ bool handover_wait(struct stub *stub, const struct vextframe *vframe)
     note_turn(&stub->its_turn, stub->words->trapped_at - stub->words->resumed_at);
     stub->our_turn_began = cycles();
     stub->stuck_at = 0;
-    return __atomic_load_n(&orders->state, __ATOMIC_ACQUIRE) == STATE_TRAPPED && !stub->dead;
+    switch (__atomic_load_n(&orders->state, __ATOMIC_ACQUIRE)) {
+    case STATE_TRAPPED:
+        return stub->dead ? HANDOVER_DEAD : HANDOVER_TRAPPED;
+    case STATE_FAILED:
+        return stub->dead ? HANDOVER_DEAD : HANDOVER_FAILED;
+    default:
+        return HANDOVER_DEAD;
+    }
 }

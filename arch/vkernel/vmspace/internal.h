@@ -29,16 +29,29 @@ struct host_lock {
 void host_lock(struct host_lock *lock);
 void host_unlock(struct host_lock *lock);
 
-/* A host process for one address space. (i) immutable while it lives, (a) atomic, (v) the lock of
- * the vmspace that it serves */
+/* The last page fault that the page table did not resolve: it is likely to come again. */
+struct fault_record {
+    bool is_valid;
+    uint64_t address, access, pc;
+};
+
+/*
+ * A host process that serves one vmspace. (i) immutable while it lives, (a) atomic, (v) the lock
+ * of the vmspace that it serves
+ */
 struct stub {
     int pid;                     /* (i) */
     volatile uint32_t dead;      /* (a) */
-    struct stub_orders *orders;  /* (i) the slot, mapped writable */
+    struct stub *leader;         /* (i) the one whose address space this one shares, or itself */
+    uint64_t slot;               /* (i) where its slot is in its address space, */
+    struct stub_orders *orders;  /* (i) and here, writable */
     struct stub_words *words;    /* (i) */
     uint8_t *frame;              /* (i) where the host puts its signal frames */
     uint8_t *fpstate;            /* (i) and the floating-point state in them */
     struct vmspace *vmspace;     /* (v) whom it serves, or NULL */
+    struct vextframe *runner;    /* (v) the CPU inside RUN with it */
+    bool in_guest;               /* (v) guest code may be running now */
+    struct fault_record fault;   /* (v) */
     struct trapframe *owner;     /* (v) whose floating-point state is in the signal frame */
     uint64_t fs_base, gs_base;   /* (v) loaded in the process */
     uint64_t our_turn, its_turn; /* (v) average cycles of a turn (handover.c) */
@@ -46,8 +59,9 @@ struct stub {
     unsigned host_cpu;           /* (v) the processor that it is bound to; NO_CPU: to none */
     uint64_t stuck_at;           /* (v) its CPU time when a kick was first ignored, or 0 */
     bool is_fresh;               /* (v) the set-up code is still mapped */
-    bool is_used;                /* (v) its user range may not be empty */
-    struct stub *next;           /* the pool's */
+    bool is_used;                /* (v) its user range may not be empty when it is idle */
+    bool is_worn_out;            /* (v) not fit for another vmspace */
+    struct stub *next;           /* the pool's; (v) the next one of the vmspace */
 };
 
 /* What the checker knows of a piece of the shadow (check.c): how its page tables were when they
@@ -83,28 +97,29 @@ static inline prot_t shadow_prot(uint32_t entry)
 /* (l) lock, (i) immutable while it exists, (a) atomic */
 struct vmspace {
     struct host_lock lock;
-    void *id;                 /* (l) and the table's lock; NULL: free */
-    struct stub *stub;        /* (i) */
-    uint64_t start, end;      /* (l) the window; empty: none */
-    uint64_t root;            /* (l) the page table; NO_ROOT: none */
-    struct vextframe *runner; /* (l) the CPU inside RUN */
-    bool in_guest;            /* (l) guest code may be running now */
-    volatile uint32_t stops;  /* (a) how often guest code stopped */
-    uint32_t stop_waiters;    /* (l) sleep on `stops` */
-    bool retry;               /* (l) the last fault is likely to come again: */
-    uint64_t retry_address, retry_error, retry_pc;
-    size_t mapped;                         /* (l) pages in the shadow */
+    void *id;                /* (l) and the table's lock; NULL: free */
+    struct stub *stubs;      /* (l) that run guest code; the last one is their leader */
+    struct stub *mother;     /* (l) makes stubs and maps, if there are several (siblings.c) */
+    unsigned slot_count;     /* (l) slots in use */
+    uint64_t start, end;     /* (l) the window; empty: none */
+    uint64_t root;           /* (l) the page table; NO_ROOT: none */
+    volatile uint32_t stops; /* (a) how often guest code stopped, or may start again */
+    uint32_t stop_waiters;   /* (l) sleep on `stops` */
+    uint32_t freezers;       /* (l) CPUs that keep guest code from running */
+    bool is_used;            /* (l) anything was mapped in it, ever */
+    size_t mapped;           /* (l) pages in the shadow */
     struct shadow *shadow[SHADOW_BUCKETS]; /* (l) */
     uint32_t operation_count;              /* (l) to be performed before guest code runs */
     struct stub_operation operations[OPERATIONS_MAX]; /* (l) */
     struct vmspace *next;                             /* the table's lock */
 };
 
-#define NO_ROOT UINT64_MAX
-#define NO_CPU  UINT32_MAX
+#define NO_ROOT    UINT64_MAX
+#define MAPPED_MIN 64 /* pages: more than one instruction needs at a time */
+#define NO_CPU     UINT32_MAX
 
 extern struct vmspace_config vmspace_config;
-extern uint64_t stub_secret; /* what the filter wants to see: in the upper 32 bits */
+extern uint64_t stub_secret; /* what the filter wants to see with an operation */
 extern uint32_t stub_flags;  /* FLAG_FSGSBASE or 0 */
 
 /* --- stub.c -------------------------------------------------------------------------------- */
@@ -119,8 +134,18 @@ struct stub *stub_acquire(void) must_check;
 /* Give a stub back, or kill it if it is not fit for another program. */
 void stub_release(struct stub *stub);
 
-/* Kill a stub; it counts as dead at once. */
+/* Kill a stub and those that share its address space; they count as dead at once. */
 void stub_kill(struct stub *stub);
+
+/*
+ * A stub that will share the address space of `leader`, in the slot with this index; its process
+ * is to be cloned. stub_free_sibling() kills it and takes it back. NULL: too many.
+ */
+struct stub *stub_new_sibling(struct stub *leader, unsigned index) must_check;
+void stub_free_sibling(struct stub *stub);
+
+/* Write the second filter into the orders, for seccomp(2). */
+void stub_write_filter(struct stub *stub);
 
 /* The stub with this number, counting from 1, or NULL. */
 struct stub *stub_by_number(uint64_t number);
@@ -131,15 +156,28 @@ uint64_t stub_number(const struct stub *stub);
 struct sock_filter;
 
 /* Write the filter for stubs with these system calls; returns its length. */
-size_t filter_build(struct sock_filter *filter, const struct stub_calls *calls, uint32_t secret);
+size_t filter_build(struct sock_filter *filter, const struct stub_calls *calls, uint64_t secret);
+
+/* Write the second filter of the stub whose slot is at `slot`. */
+#define FILTER_FOR_SLOT 9
+void filter_build_for_slot(struct sock_filter *filter, const struct stub_calls *calls,
+                           uint64_t slot);
 
 /* --- handover.c ---------------------------------------------------------------------------- */
 
 /* It is the stub's turn. */
 void handover_resume(struct stub *stub);
 
-/* Wait until it is the vkernel's turn again. Returns false when the stub is dead. */
-bool handover_wait(struct stub *stub, const struct vextframe *vframe);
+/* Wait until it is the vkernel's turn again. `vframe`: of the RUN that waits, or NULL. */
+enum handover {
+    HANDOVER_TRAPPED,
+    HANDOVER_FAILED, /* the host refused an operation; the rest of them were not performed */
+    HANDOVER_DEAD,   /* the stub is gone */
+};
+enum handover handover_wait(struct stub *stub, struct vextframe *vframe) must_check;
+
+/* A RUN begins: its deadline, if vframe->vx_timeout asks for one. */
+void handover_set_deadline(struct vextframe *vframe);
 
 /* It will not be a waiting stub's turn soon: it should sleep. */
 void handover_pause(const struct stub *stub);
@@ -149,11 +187,30 @@ void handover_kick(const struct stub *stub);
 
 /* --- run.c: with vmspace->lock ------------------------------------------------------------- */
 
-/* VMSPACE_CTL_RUN; releases the lock while guest code runs. Returns 0. */
-int run_vmspace(struct vmspace *vmspace, struct trapframe *frame, struct vextframe *vframe);
+/* VMSPACE_CTL_RUN with `stub`; releases the lock while guest code runs. Returns 0. */
+int run_stub(struct stub *stub, struct trapframe *frame, struct vextframe *vframe);
 
 /* Store the floating-point state that the stub has where it belongs: the stub is to be freed. */
 void run_release_frame(struct stub *stub);
+
+/* Give the stub these operations to perform, and its turn. */
+void run_operations(struct stub *stub, const struct stub_operation *operations, uint32_t count,
+                    uint32_t flags);
+
+/* Wait until none of the vmspace's stubs runs guest code; none will before thaw(). */
+void run_freeze(struct vmspace *vmspace);
+void run_thaw(struct vmspace *vmspace);
+
+/* --- siblings.c: with vmspace->lock -------------------------------------------------------- */
+
+/* One more stub for `vmspace`. NULL when the host refuses. The lock is released meanwhile. */
+struct stub *sibling_make(struct vmspace *vmspace) must_check;
+
+/* There is a mother: let her perform the queued operations now. */
+void mother_perform(struct vmspace *vmspace);
+
+/* Free all stubs but the leader. */
+void siblings_free(struct vmspace *vmspace);
 
 /* --- translate.c: with vmspace->lock ------------------------------------------------------- */
 
@@ -179,6 +236,9 @@ void translate_reset(struct vmspace *vmspace, bool queue);
 
 /* Queue the removal of host mappings. */
 void translate_queue_unmap(struct vmspace *vmspace, uint64_t start, uint64_t end);
+
+/* The operation that removes host mappings. */
+struct stub_operation operation_unmap(uint64_t start, uint64_t end);
 
 /* --- check.c: with vmspace->lock; nothing in release builds -------------------------------- */
 

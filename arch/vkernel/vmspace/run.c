@@ -50,8 +50,6 @@ _Static_assert(offsetof(struct host_frame, signal) == 312, "the ABI's");
 #define UC_SIGCONTEXT_SS     2
 #define UC_STRICT_RESTORE_SS 4
 
-#define MAPPED_MIN 64 /* pages: more than one instruction needs at a time */
-
 #define TRAP_PAGE_FAULT_VECTOR 14
 #define SYS_URETPROBE          335
 
@@ -77,12 +75,12 @@ static struct host_frame *host_frame(struct stub *stub)
 /* The stub's process has the floating-point state at this address. */
 static uint64_t fpstate_address(const struct stub *stub)
 {
-    return SLOT_FRAME + (uint64_t)(stub->fpstate - (uint8_t *)stub->words);
+    return stub->slot + (uint64_t)(stub->fpstate - (uint8_t *)stub->orders);
 }
 
 static size_t fpstate_size(const struct stub *stub)
 {
-    return SLOT_FRAME_END - fpstate_address(stub);
+    return stub->slot + SLOT_END - fpstate_address(stub);
 }
 
 /* --- Floating-point state ------------------------------------------------------------------ */
@@ -97,42 +95,6 @@ static void save_fpstate(struct stub *stub)
         memcpy(saved->fpstate, stub->fpstate, fpstate_size(stub));
 }
 
-/* The stub is to run `frame`: exchange the states, if it is another than the last time. */
-static void bind_frame(struct stub *stub, struct trapframe *frame)
-{
-    struct saved_state *saved = saved_state(frame);
-    uint64_t number = stub_number(stub);
-
-    if (stub->owner == frame && saved->home == number)
-        return;
-    if (stub->owner != NULL && stub->owner != frame) {
-        save_fpstate(stub);
-        saved_state(stub->owner)->home = 0;
-    }
-    if (saved->valid)
-        memcpy(stub->fpstate, saved->fpstate, fpstate_size(stub));
-    host_frame(stub)->fpstate = saved->valid ? fpstate_address(stub) : 0;
-    saved->home = number;
-    stub->owner = frame;
-}
-
-/* The vmspace whose stub has the state of `frame`, locked; NULL when none has. */
-static struct vmspace *lock_home(const struct trapframe *frame)
-{
-    const struct saved_state *saved = (const void *)frame->fpu;
-    struct stub *stub = stub_by_number(saved->home);
-    struct vmspace *vmspace =
-        stub != NULL ? __atomic_load_n(&stub->vmspace, __ATOMIC_ACQUIRE) : NULL;
-
-    if (vmspace == NULL)
-        return NULL;
-    host_lock(&vmspace->lock);
-    if (vmspace->id != NULL && vmspace->stub == stub && stub->owner == frame)
-        return vmspace;
-    host_unlock(&vmspace->lock);
-    return NULL;
-}
-
 void run_release_frame(struct stub *stub)
 {
     if (stub->owner == NULL)
@@ -142,12 +104,50 @@ void run_release_frame(struct stub *stub)
     stub->owner = NULL;
 }
 
+/* The stub is to run `frame`: exchange the states, if it is another than the last time. */
+static void bind_frame(struct stub *stub, struct trapframe *frame)
+{
+    struct saved_state *saved = saved_state(frame);
+    struct stub *home = stub_by_number(saved->home);
+
+    if (stub->owner == frame && home == stub)
+        return;
+    if (home != NULL && home->vmspace == stub->vmspace && home->owner == frame)
+        run_release_frame(home);
+    if (stub->owner != frame)
+        run_release_frame(stub);
+    if (saved->valid)
+        memcpy(stub->fpstate, saved->fpstate, fpstate_size(stub));
+    host_frame(stub)->fpstate = saved->valid ? fpstate_address(stub) : 0;
+    saved->home = stub_number(stub);
+    stub->owner = frame;
+}
+
+/* The vmspace whose stub *home has the state of `frame`, locked; NULL when none has. */
+static struct vmspace *lock_home(const struct trapframe *frame, struct stub **home)
+{
+    const struct saved_state *saved = (const void *)frame->fpu;
+    struct stub *stub = stub_by_number(saved->home);
+    struct vmspace *vmspace =
+        stub != NULL ? __atomic_load_n(&stub->vmspace, __ATOMIC_ACQUIRE) : NULL;
+
+    if (vmspace == NULL)
+        return NULL;
+    host_lock(&vmspace->lock);
+    *home = stub;
+    if (vmspace->id != NULL && stub->vmspace == vmspace && stub->owner == frame)
+        return vmspace;
+    host_unlock(&vmspace->lock);
+    return NULL;
+}
+
 void vmspace_frame_copy(struct trapframe *to, struct trapframe *from)
 {
-    struct vmspace *vmspace = lock_home(from);
+    struct stub *home;
+    struct vmspace *vmspace = lock_home(from, &home);
 
     if (vmspace != NULL) {
-        save_fpstate(vmspace->stub);
+        save_fpstate(home);
         host_unlock(&vmspace->lock);
     }
     memcpy(to, from, sizeof(*to));
@@ -156,20 +156,22 @@ void vmspace_frame_copy(struct trapframe *to, struct trapframe *from)
 
 void vmspace_frame_sync(struct trapframe *frame)
 {
-    struct vmspace *vmspace = lock_home(frame);
+    struct stub *home;
+    struct vmspace *vmspace = lock_home(frame, &home);
 
     if (vmspace != NULL) {
-        run_release_frame(vmspace->stub);
+        run_release_frame(home);
         host_unlock(&vmspace->lock);
     }
 }
 
 void vmspace_frame_forget(struct trapframe *frame)
 {
-    struct vmspace *vmspace = lock_home(frame);
+    struct stub *home;
+    struct vmspace *vmspace = lock_home(frame, &home);
 
     if (vmspace != NULL) {
-        vmspace->stub->owner = NULL;
+        home->owner = NULL;
         host_unlock(&vmspace->lock);
     }
     saved_state(frame)->home = 0;
@@ -184,9 +186,9 @@ static void load_registers(struct stub *stub, const struct trapframe *frame)
     uint64_t gs_base = frame->gs_base < USER_MAX ? frame->gs_base : 0;
 
     host->flags = UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS | (host->fpstate ? UC_FP_XSTATE : 0);
-    host->stack_base = SLOT_STACK;
+    host->stack_base = stub->slot + SLOT_STACK;
     host->stack_flags = 0;
-    host->stack_size = SLOT_FRAME_END - SLOT_STACK;
+    host->stack_size = SLOT_END - SLOT_STACK;
     host->r8 = frame->r8;
     host->r9 = frame->r9;
     host->r10 = frame->r10;
@@ -210,7 +212,7 @@ static void load_registers(struct stub *stub, const struct trapframe *frame)
     if (fs_base != stub->fs_base || gs_base != stub->gs_base) {
         stub->orders->fs_base = stub->fs_base = fs_base;
         stub->orders->gs_base = stub->gs_base = gs_base;
-        stub->orders->flags = stub_flags | FLAG_LOAD_BASES;
+        stub->orders->flags |= FLAG_LOAD_BASES;
     }
 }
 
@@ -262,19 +264,16 @@ static enum verdict report_trap(struct trapframe *frame, struct vextframe *vfram
 }
 
 /* The MMU's part: map, or report the fault. */
-static enum verdict take_page_fault(struct vmspace *vmspace, struct trapframe *frame,
+static enum verdict take_page_fault(struct stub *stub, struct trapframe *frame,
                                     struct vextframe *vframe, const struct host_frame *host)
 {
     uint64_t access = host->error_code & (PAGEFAULT_WRITE | PAGEFAULT_FETCH);
     uint64_t address = host->cr2, error;
-    int status = translate_and_map(vmspace, address, access, &error);
+    int status = translate_and_map(stub->vmspace, address, access, &error);
 
     if (status != -EFAULT)
         return status == 0 ? VERDICT_RESUME : VERDICT_LOST;
-    vmspace->retry = true;
-    vmspace->retry_address = address;
-    vmspace->retry_error = access;
-    vmspace->retry_pc = host->rip;
+    stub->fault = (struct fault_record){true, address, access, host->rip};
     frame->trap_number = VMSPACE_PAGEFAULT;
     frame->error_code = error;
     vframe->vx_address = address;
@@ -288,26 +287,28 @@ static enum verdict take_page_fault(struct vmspace *vmspace, struct trapframe *f
  */
 static enum verdict recover(struct vmspace *vmspace)
 {
-    if (vmspace->stub->words->failed != -ENOMEM || vmspace->mapped <= MAPPED_MIN)
+    if (vmspace->mapped <= MAPPED_MIN)
         return VERDICT_LOST;
     translate_reset(vmspace, true);
     return VERDICT_RESUME;
 }
 
-static enum verdict judge(struct vmspace *vmspace, struct trapframe *frame,
-                          struct vextframe *vframe)
+/* A signal from outside: a kick, the end of vx_timeout, or somebody's kill(1). */
+static enum verdict take_interrupt(struct trapframe *frame, const struct vextframe *vframe)
 {
-    struct host_frame *host = host_frame(vmspace->stub);
+    frame->trap_number = vframe->kicked ? VMSPACE_INTERRUPT : VMSPACE_TIMEOUT;
+    return vframe->kicked || vframe->is_late ? VERDICT_RETURN : VERDICT_RESUME;
+}
+
+static enum verdict judge(struct stub *stub, struct trapframe *frame, struct vextframe *vframe)
+{
+    struct host_frame *host = host_frame(stub);
     int signal = host->signal;
 
     if (host->rip >= STUB_RESIDENT && host->rip < STUB_RESIDENT + PAGE_SIZE)
         return VERDICT_LOST;
-    if (vmspace->stub->words->failed != 0)
-        return recover(vmspace);
-    if (signal == SIGUSR1 || host->code <= 0) { /* a kick, or somebody's kill(1) */
-        frame->trap_number = VMSPACE_INTERRUPT;
-        return vframe->kicked ? VERDICT_RETURN : VERDICT_RESUME;
-    }
+    if (signal == SIGUSR1 || host->code <= 0)
+        return take_interrupt(frame, vframe);
     frame->error_code = host->error_code;
     if (host->cs != USER_CS) /* 32-bit code: no such segment in our world */
         return report_trap(frame, vframe, SIGSEGV, SI_KERNEL, 0);
@@ -320,7 +321,7 @@ static enum verdict judge(struct vmspace *vmspace, struct trapframe *frame,
         return VERDICT_RETURN;
     case SIGSEGV:
         if (host->trap_number == TRAP_PAGE_FAULT_VECTOR && host->code != SI_KERNEL)
-            return take_page_fault(vmspace, frame, vframe, host);
+            return take_page_fault(stub, frame, vframe, host);
         return report_trap(frame, vframe, SIGSEGV, SI_KERNEL, 0);
     case SIGILL:
         /* Linux lets uretprobe(2) pass every filter, and answers it with SIGILL. */
@@ -341,60 +342,112 @@ static enum verdict judge(struct vmspace *vmspace, struct trapframe *frame,
 
 /* --- RUN ----------------------------------------------------------------------------------- */
 
-/* Hand the queued operations over; guest code may run from now on. */
-static void commit_orders(struct vmspace *vmspace)
+/* Write the operations behind the first `count` orders; returns how many there are then. */
+static uint32_t order(struct stub *stub, uint32_t count, const struct stub_operation *operations,
+                      uint32_t more)
 {
-    struct stub *stub = vmspace->stub;
-    struct stub_orders *orders = stub->orders;
-    uint32_t count = 0;
-
-    if (stub->is_fresh) {
-        stub->is_fresh = false;
-        orders->operations[count++] = (struct stub_operation){
-            .address = STUB_SETUP,
-            .length = STUB_SETUP_END - STUB_SETUP,
-        };
-    }
-    memcpy(&orders->operations[count], vmspace->operations,
-           vmspace->operation_count * sizeof(vmspace->operations[0]));
-    count += vmspace->operation_count;
-    vmspace->operation_count = 0;
-    orders->count = count;
-    stub->words->failed = 0;
-    if (count > 0)
-        stub->words->secret = stub_secret | STUB_FD_MEMORY;
-    host_frame(stub)->mask = 0;
-    vmspace->in_guest = true;
+    memcpy(&stub->orders->operations[count], operations, more * sizeof(*operations));
+    return count + more;
 }
 
-/* Run guest code once. The lock is held before and after. Returns false when the stub died. */
-static bool run_once(struct vmspace *vmspace, const struct vextframe *vframe)
+void run_operations(struct stub *stub, const struct stub_operation *operations, uint32_t more,
+                    uint32_t flags)
 {
-    struct stub *stub = vmspace->stub;
-    bool alive;
+    struct stub_operation forget_setup = operation_unmap(STUB_SETUP, STUB_SETUP_END);
+    uint32_t count = 0;
 
-    check_translations(vmspace);
-    commit_orders(vmspace);
-    host_unlock(&vmspace->lock);
+    if (stub->is_fresh)
+        count = order(stub, count, &forget_setup, 1);
+    stub->orders->count = order(stub, count, operations, more);
+    if (stub->orders->count > 0 && stub->vmspace->mother == NULL) {
+        stub->words->secret = stub_secret;
+        flags |= FLAG_SECRET;
+    }
+    stub->orders->flags = stub_flags | (stub->orders->flags & FLAG_LOAD_BASES) | flags;
     handover_resume(stub);
-    alive = handover_wait(stub, vframe);
+}
+
+/* Sleep until vmspace->stops is not `stops`; the lock is released meanwhile. */
+static void wait_for_stop(struct vmspace *vmspace, uint32_t stops)
+{
+    struct host_timespec timeout = {0, 10 * 1000 * 1000};
+
+    vmspace->stop_waiters++;
+    host_unlock(&vmspace->lock);
+    host_futex_wait(&vmspace->stops, stops, &timeout);
     host_lock(&vmspace->lock);
-    vmspace->in_guest = false;
+    vmspace->stop_waiters--;
+}
+
+static void note_stop(struct vmspace *vmspace)
+{
     __atomic_add_fetch(&vmspace->stops, 1, __ATOMIC_SEQ_CST);
     if (vmspace->stop_waiters > 0)
         host_futex_wake(&vmspace->stops, INT32_MAX);
-    if (stub->words->failed != 0)
-        return alive; /* no guest code ran: what was ordered is still to be done */
-    if (stub->orders->flags != stub_flags)
-        stub->orders->flags = stub_flags;
+}
+
+void run_freeze(struct vmspace *vmspace)
+{
+    bool is_running;
+
+    vmspace->freezers++;
+    do {
+        uint32_t stops = vmspace->stops;
+
+        is_running = false;
+        for (struct stub *stub = vmspace->stubs; stub != NULL; stub = stub->next)
+            if (stub->in_guest) {
+                handover_kick(stub);
+                is_running = true;
+            }
+        if (is_running)
+            wait_for_stop(vmspace, stops);
+    } while (is_running);
+}
+
+void run_thaw(struct vmspace *vmspace)
+{
+    vmspace->freezers--;
+    note_stop(vmspace);
+}
+
+/* Hand the queued operations over; guest code may run from now on. */
+static void start_guest(struct vmspace *vmspace, struct stub *stub)
+{
+    while (vmspace->freezers > 0)
+        wait_for_stop(vmspace, vmspace->stops);
+    host_frame(stub)->mask = 0;
+    stub->in_guest = true;
+    if (vmspace->mother != NULL)
+        mother_perform(vmspace);
+    run_operations(stub, vmspace->operations, vmspace->operation_count, 0);
+    vmspace->operation_count = 0;
+}
+
+/* Run guest code once. The lock is held before and after. */
+static enum handover run_once(struct vmspace *vmspace, struct stub *stub, struct vextframe *vframe)
+{
+    enum handover outcome;
+
+    check_translations(vmspace);
+    start_guest(vmspace, stub);
+    host_unlock(&vmspace->lock);
+    outcome = handover_wait(stub, vframe);
+    host_lock(&vmspace->lock);
+    stub->in_guest = false;
+    note_stop(vmspace);
+    if (outcome != HANDOVER_TRAPPED)
+        return outcome; /* no guest code ran: what was ordered is still to be done */
+    stub->is_fresh = false;
+    stub->orders->flags = stub_flags;
     if (stub_flags & FLAG_FSGSBASE) {
         stub->fs_base = stub->words->fs_base;
         stub->gs_base = stub->words->gs_base;
     }
-    return alive;
+    return outcome;
 }
 
-static enum verdict run_until_trap(struct vmspace *vmspace, struct trapframe *frame,
+static enum verdict run_until_trap(struct stub *stub, struct trapframe *frame,
                                    struct vextframe *vframe)
 {
     enum verdict verdict = VERDICT_RESUME;
@@ -404,27 +457,38 @@ static enum verdict run_until_trap(struct vmspace *vmspace, struct trapframe *fr
             frame->trap_number = VMSPACE_INTERRUPT;
             return VERDICT_RETURN;
         }
-        verdict = run_once(vmspace, vframe) ? judge(vmspace, frame, vframe) : VERDICT_LOST;
+        switch (run_once(stub->vmspace, stub, vframe)) {
+        case HANDOVER_TRAPPED:
+            verdict = judge(stub, frame, vframe);
+            break;
+        case HANDOVER_FAILED:
+            verdict = recover(stub->vmspace);
+            break;
+        case HANDOVER_DEAD:
+            verdict = VERDICT_LOST;
+            break;
+        }
     }
     return verdict;
 }
 
-int run_vmspace(struct vmspace *vmspace, struct trapframe *frame, struct vextframe *vframe)
+int run_stub(struct stub *stub, struct trapframe *frame, struct vextframe *vframe)
 {
-    struct stub *stub = vmspace->stub;
+    struct fault_record *fault = &stub->fault;
     enum verdict verdict = VERDICT_LOST;
     uint64_t error;
 
-    vmspace->runner = vframe;
+    stub->runner = vframe;
+    handover_set_deadline(vframe);
     __atomic_store_n(&vframe->host_pid, stub->pid, __ATOMIC_SEQ_CST);
     if (!stub->dead) {
         bind_frame(stub, frame);
         load_registers(stub, frame);
         /* What faulted last is about to be accessed again; has the caller provided for it? */
-        if (vmspace->retry && vmspace->retry_pc == frame->rip)
-            (void)!translate_and_map(vmspace, vmspace->retry_address, vmspace->retry_error, &error);
-        vmspace->retry = false;
-        verdict = run_until_trap(vmspace, frame, vframe);
+        if (fault->is_valid && fault->pc == frame->rip)
+            (void)!translate_and_map(stub->vmspace, fault->address, fault->access, &error);
+        fault->is_valid = false;
+        verdict = run_until_trap(stub, frame, vframe);
     }
     if (verdict == VERDICT_RETURN) {
         store_registers(stub, frame);
@@ -435,7 +499,7 @@ int run_vmspace(struct vmspace *vmspace, struct trapframe *frame, struct vextfra
     }
     vframe->host_pid = 0;
     vframe->kicked = 0;
-    vmspace->runner = NULL;
+    stub->runner = NULL;
     return 0;
 }
 

@@ -1,40 +1,49 @@
 /*
- * What the vkernel and a stub share: addresses, words, and descriptors. Read by C on both sides
- * and by the stub's assembly.
+ * What the vkernel and the stubs share: addresses, words, and descriptors. Read by C on both
+ * sides and by the stub's assembly.
  *
- * The stub's address space above the user programs:
+ * A stub's address space above the user programs:
  *
  *      STUB_RESIDENT   r-x   one page of code: the signal handler and its system calls
  *      STUB_SETUP      rwx   code and data that make a stub; gone before guest code runs
- *      SLOT_ORDERS     r--   one page: what the vkernel tells the stub; the stub cannot write it
- *      SLOT_FRAME      rw-   what the stub tells the vkernel, and the stack of its signals
+ *      SLOTS                 SLOT_COUNT slots, one for each stub that shares the address space
  *
- * SLOT_ORDERS and SLOT_FRAME are one memfd a stub, which the vkernel maps too, writable. Only
+ * and a slot:
+ *
+ *      + 0             r--   orders: what the vkernel tells the stub; guests cannot write it
+ *      + SLOT_FRAME    rw-   what the stub tells the vkernel, and
+ *      + SLOT_STACK    rw-   the stack of its signals, to SLOT_END
+ *
+ * All slots of an address space are one memfd, which the vkernel maps too, writable. Only
  * pwrite(2) on that memfd, which the filter admits with fixed arguments from one instruction,
- * lets the stub set the word `state` (theory in handover.c).
+ * lets a stub set the word `state` of its slot (theory in handover.c). The offset in the memfd
+ * is what tells a stub which slot is its own.
  */
 #pragma once
 
 #define STUB_RESIDENT  0x700000100000
 #define STUB_SETUP     0x700000200000
 #define STUB_SETUP_END 0x700000300000
-#define SLOT_ORDERS    0x700000300000
-#define SLOT_FRAME     0x700000301000
-#define SLOT_FRAME_END 0x700000306000
-#define SLOT_STACK     (SLOT_FRAME + 0x1000) /* the signal stack, to SLOT_FRAME_END */
-#define SLOT_SIZE      (SLOT_FRAME_END - SLOT_ORDERS)
+#define SLOTS          0x700000400000 /* aligned to SLOT_COUNT * SLOT_STRIDE */
+#define SLOT_STRIDE    0x8000
+#define SLOT_COUNT     32
+#define SLOTS_SIZE     (SLOT_COUNT * SLOT_STRIDE)
+#define SLOT_FRAME     0x1000
+#define SLOT_STACK     0x2000
+#define SLOT_END       0x6000
 
-/* The stub's descriptors. */
+/* A stub's descriptors. */
 #define STUB_FD_MEMORY  0 /* guest RAM */
-#define STUB_FD_SLOT    1 /* its slot */
+#define STUB_FD_SLOTS   1 /* the slots of its address space */
 #define STUB_FD_CONTROL 2 /* the socket to the vkernel; the zygote's only */
 
 /* Values of `state`, which differ in the lowest byte only: pwrite(2) need not be atomic. */
 #define STATE_RUN     0 /* the stub's turn: obey the orders, then run guest code */
 #define STATE_TRAPPED 1 /* the vkernel's turn: no guest code runs */
 #define STATE_DEAD    2 /* the process is gone */
+#define STATE_FAILED  3 /* as TRAPPED: the host refused one of the operations ordered */
 
-/* Offsets in SLOT_ORDERS. */
+/* Offsets in the orders. */
 #define ORDERS_STATE         0
 #define ORDERS_KERNEL_SLEEPS 4
 #define ORDERS_SPIN          8
@@ -48,31 +57,51 @@
 /* ORDERS_FLAGS */
 #define FLAG_FSGSBASE   1 /* the host lets programs use RDFSBASE and its kin */
 #define FLAG_LOAD_BASES 2 /* set the FS and GS bases before the guest runs */
+#define FLAG_STAY       4 /* perform the operations, but do not run guest code */
+#define FLAG_SECRET     8 /* the words have the filter's secret for the operations */
 
-/* Offsets in SLOT_FRAME. */
+/* Offsets in the page at SLOT_FRAME. */
 #define FRAME_STUB_SLEEPS 0
 #define FRAME_BARRIER     4
 #define FRAME_FS_BASE     8
 #define FRAME_GS_BASE     16
 #define FRAME_SECRET      24
-#define FRAME_FAILED      32
+#define FRAME_CHILD       32
 #define FRAME_TRAPPED_AT  40
 #define FRAME_RESUMED_AT  48
 
-/* The one way in which a stub maps guest RAM: MAP_SHARED | MAP_FIXED | MAP_POPULATE. */
+/* Kinds of operations. */
+#define OPERATION_MAP       STUB_FD_MEMORY /* mmap(2) of guest RAM; the kind is the descriptor */
+#define OPERATION_MAP_SLOTS STUB_FD_SLOTS  /* mmap(2) of the slots */
+#define OPERATION_CALL      2 /* the system call `number` with the first three as arguments */
+#define OPERATION_EXPECT    3 /* the same; the stub dies unless the result is `length` */
+#define OPERATION_CLONE     4 /* the same, clone(2); the child's pid goes to FRAME_CHILD */
+
+/* The one way in which a stub maps: MAP_SHARED | MAP_FIXED | MAP_POPULATE. */
 #define STUB_MAP_FLAGS 0x8011
 
 #ifndef __ASSEMBLER__
 
 #include <stdint.h>
 
-/* One mapping operation; `map` false: unmap. */
+/* An operation that a stub performs. */
 struct stub_operation {
     uint64_t address, length, offset;
-    uint32_t protection, map;
+    union {
+        uint32_t protection; /* MAP */
+        uint32_t number;     /* CALL and its kin */
+    };
+    uint32_t kind;
 };
 
-#define STUB_OPERATIONS ((4096 - ORDERS_OPERATIONS) / 32)
+#define STUB_OPERATIONS 122
+
+/* struct sock_filter, struct sock_fprog and stack_t as the host takes them. */
+struct stub_filter {
+    uint64_t instructions[9];
+    uint64_t length;
+    uint64_t address; /* of the instructions, in the stub */
+};
 
 struct stub_orders {
     volatile uint32_t state;
@@ -84,14 +113,16 @@ struct stub_orders {
     uint32_t count; /* of operations */
     uint32_t padding[5];
     struct stub_operation operations[STUB_OPERATIONS];
+    struct stub_filter filter; /* arguments of operations: a filter to install, */
+    uint64_t signal_stack[3];  /* a signal stack */
 };
 
 struct stub_words {
     volatile uint32_t stub_sleeps;   /* wake it when you set `state` */
     uint32_t barrier;                /* target of the stub's locked instructions */
     uint64_t fs_base, gs_base;       /* the guest's at the trap, if FLAG_FSGSBASE */
-    uint64_t secret;                 /* while there are operations: the filter's secret */
-    int64_t failed;                  /* result of the operation that failed, or 0 */
+    uint64_t secret;                 /* with operations: the filter's secret */
+    int64_t child;                   /* the last process cloned */
     uint64_t trapped_at, resumed_at; /* when its turn ended and began, in cycles */
 };
 
@@ -101,19 +132,19 @@ _Static_assert(__builtin_offsetof(struct stub_orders, frame) == ORDERS_FRAME, ""
 _Static_assert(__builtin_offsetof(struct stub_orders, count) == ORDERS_COUNT, "");
 _Static_assert(__builtin_offsetof(struct stub_orders, operations) == ORDERS_OPERATIONS, "");
 _Static_assert(__builtin_offsetof(struct stub_words, secret) == FRAME_SECRET, "");
-_Static_assert(__builtin_offsetof(struct stub_words, failed) == FRAME_FAILED, "");
+_Static_assert(__builtin_offsetof(struct stub_words, child) == FRAME_CHILD, "");
 _Static_assert(__builtin_offsetof(struct stub_words, resumed_at) == FRAME_RESUMED_AT, "");
 
 /* The addresses just behind the system calls of the resident page: what the filter sees. */
 struct stub_calls {
-    uint64_t publish, wait, wake, sigreturn, map, unmap, set_fs;
-    uint64_t trapped; /* where the word STATE_TRAPPED lies that `publish` writes */
+    uint64_t publish, wait, wake, sigreturn, map, call, set_fs;
+    uint64_t trapped; /* where the word STATE_TRAPPED lies that `publish` writes; then FAILED */
 };
 
 /* The zygote's first message: the above, and what the host does at a signal. */
 struct stub_hello {
     struct stub_calls calls;
-    uint64_t frame;   /* address of the signal frame on the signal stack */
+    uint64_t frame;   /* address of the signal frame on the signal stack of the first slot */
     uint64_t fpstate; /* address of the floating-point state in it */
 };
 

@@ -85,7 +85,7 @@ static void exec_zygote(int memory, int control, int image)
     } else {
         host_call(SYS_dup2, memory, STUB_FD_MEMORY);
         host_call(SYS_dup2, control, STUB_FD_CONTROL);
-        host_call(SYS_close, STUB_FD_SLOT);
+        host_call(SYS_close, STUB_FD_SLOTS);
         exec_error = host_call(SYS_execveat, image, "", arguments, empty, AT_EMPTY_PATH);
     }
     for (;;)
@@ -121,24 +121,23 @@ static bool is_hello_plausible(void)
     for (size_t i = 0; i < sizeof(hello.calls) / sizeof(*call); i++)
         if (call[i] < STUB_RESIDENT || call[i] >= STUB_RESIDENT + PAGE_SIZE)
             return false;
-    return hello.frame >= SLOT_STACK && hello.frame < hello.fpstate &&
-           hello.fpstate < SLOT_FRAME_END && SLOT_FRAME_END - hello.fpstate <= FPU_STATE_SIZE - 64;
+    return hello.frame >= SLOTS + SLOT_STACK && hello.frame < hello.fpstate &&
+           hello.fpstate < SLOTS + SLOT_END &&
+           SLOTS + SLOT_END - hello.fpstate <= FPU_STATE_SIZE - 64;
 }
 
 /* Exchange the first messages: learn the addresses, send the filter. */
 static int introduce(void)
 {
     struct sock_filter filter[STUB_FILTER_MAX];
-    uint32_t secret;
     size_t length;
     long error;
 
-    if (getrandom(&secret, sizeof(secret), 0) != sizeof(secret))
+    if (getrandom(&stub_secret, sizeof(stub_secret), 0) != sizeof(stub_secret))
         return -EIO;
-    stub_secret = (uint64_t)secret << 32;
     if (!receive(&hello, sizeof(hello)) || !is_hello_plausible())
         return -EPROTO;
-    length = filter_build(filter, &hello.calls, secret) * sizeof(filter[0]);
+    length = filter_build(filter, &hello.calls, stub_secret) * sizeof(filter[0]);
     if (send(pool.control, filter, length, MSG_NOSIGNAL) != (ssize_t)length)
         return -EPROTO;
     if (!receive(&error, sizeof(error)))
@@ -186,41 +185,69 @@ int stub_start_zygote(void)
 
 /* --- Making stubs; with the pool's lock ---------------------------------------------------- */
 
-/* Make a slot: its memfd, mapped here. Returns the descriptor or a negative errno. */
-static int make_slot(struct stub *stub)
+/* Give `stub` the slot with this index of an address space whose slots are at `base` here. */
+static void use_slot(struct stub *stub, struct stub *leader, uint8_t *base, unsigned index)
 {
-    long fd = host_call(SYS_memfd_create, "duet-slot", MFD_CLOEXEC);
-    long base = fd < 0 ? fd : host_call(SYS_ftruncate, fd, SLOT_SIZE);
-    char *words;
+    uint8_t *slot = base + (uint64_t)index * SLOT_STRIDE;
+
+    *stub = (struct stub){.leader = leader, .host_cpu = NO_CPU};
+    stub->slot = SLOTS + (uint64_t)index * SLOT_STRIDE;
+    stub->orders = (struct stub_orders *)(void *)slot;
+    stub->words = (struct stub_words *)(void *)(slot + SLOT_FRAME);
+    stub->frame = slot + (hello.frame - SLOTS);
+    stub->fpstate = slot + (hello.fpstate - SLOTS);
+    memset(stub->orders, 0, sizeof(*stub->orders));
+    stub->orders->frame = hello.frame - SLOTS + stub->slot;
+    stub->orders->flags = stub_flags;
+}
+
+/* Make slots: their memfd, mapped here. Returns the descriptor or a negative errno. */
+static int make_slots(struct stub *stub)
+{
+    long fd = host_call(SYS_memfd_create, "duet-slots", MFD_CLOEXEC);
+    long base = fd < 0 ? fd : host_call(SYS_ftruncate, fd, SLOTS_SIZE);
 
     if (base == 0)
-        base = host_call(SYS_mmap, 0, SLOT_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        base = host_call(SYS_mmap, 0, SLOTS_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (base < 0 && base > -4096) {
         if (fd >= 0)
             host_call(SYS_close, fd);
         return (int)base;
     }
-    words = (char *)base + (SLOT_FRAME - SLOT_ORDERS);
-    stub->orders = (struct stub_orders *)base;
-    stub->words = (struct stub_words *)words;
-    stub->frame = (uint8_t *)words + (hello.frame - SLOT_FRAME);
-    stub->fpstate = (uint8_t *)words + (hello.fpstate - SLOT_FRAME);
-    stub->orders->frame = hello.frame;
-    stub->orders->flags = stub_flags;
+    use_slot(stub, stub, (uint8_t *)base, 0);
+    stub->is_fresh = true;
     return (int)fd;
 }
 
-static void free_slot(struct stub *stub)
+/* The element serves again. */
+static void free_element(struct stub *stub)
 {
-    host_call(SYS_munmap, stub->orders, SLOT_SIZE);
     stub->pid = 0;
     stub->orders = NULL;
     stub->next = pool.unused;
     pool.unused = stub;
 }
 
-/* Send one byte and the slot's descriptor to the zygote. */
-static bool send_request(int slot)
+static void free_slots(struct stub *leader)
+{
+    host_call(SYS_munmap, leader->orders, SLOTS_SIZE);
+    free_element(leader);
+}
+
+/* An element of stubs[] without a process, or NULL. */
+static struct stub *take_element(void)
+{
+    struct stub *stub = pool.unused;
+
+    if (stub != NULL)
+        pool.unused = stub->next;
+    else if (pool.made < VMSPACE_MAX)
+        stub = &stubs[pool.made++];
+    return stub;
+}
+
+/* Send one byte and the slots' descriptor to the zygote. */
+static bool send_request(int slots)
 {
     char request = 0, control[CMSG_SPACE(sizeof(int))] = {0};
     struct iovec part = {&request, 1};
@@ -235,7 +262,7 @@ static bool send_request(int slot)
     header->cmsg_level = SOL_SOCKET;
     header->cmsg_type = SCM_RIGHTS;
     header->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(header), &slot, sizeof(slot));
+    memcpy(CMSG_DATA(header), &slots, sizeof(slots));
     return host_call(SYS_sendmsg, pool.control, &message, MSG_NOSIGNAL) == 1;
 }
 
@@ -243,27 +270,21 @@ static bool send_request(int slot)
 static void request_stubs(void)
 {
     while (pool.requested_count < REQUESTS_AHEAD) {
-        struct stub *stub = pool.unused;
-        int slot;
+        struct stub *stub = take_element();
+        int slots;
         bool sent;
 
-        if (stub != NULL)
-            pool.unused = stub->next;
-        else if (pool.made < VMSPACE_MAX)
-            stub = &stubs[pool.made++];
-        else
+        if (stub == NULL)
             return;
-        *stub = (struct stub){.is_fresh = true, .host_cpu = NO_CPU};
-        slot = make_slot(stub);
-        if (slot < 0) {
-            stub->next = pool.unused;
-            pool.unused = stub;
+        slots = make_slots(stub);
+        if (slots < 0) {
+            free_element(stub);
             return;
         }
-        sent = send_request(slot);
-        host_call(SYS_close, slot);
+        sent = send_request(slots);
+        host_call(SYS_close, slots);
         if (!sent) {
-            free_slot(stub);
+            free_slots(stub);
             return;
         }
         pool.requested[pool.requested_count++] = stub;
@@ -283,7 +304,7 @@ static struct stub *take_requested(void)
         pool.requested[i - 1] = pool.requested[i];
     pool.requested_count--;
     if (!receive(&pid, sizeof(pid)) || pid <= 0) {
-        free_slot(stub);
+        free_slots(stub);
         return NULL;
     }
     stub->pid = (int)pid;
@@ -300,7 +321,7 @@ static struct stub *take_idle(void)
         pool.idle_count--;
         if (!stub->dead)
             return stub;
-        free_slot(stub); /* somebody killed it */
+        free_slots(stub); /* somebody killed it */
     }
     return NULL;
 }
@@ -322,7 +343,7 @@ struct stub *stub_acquire(void)
         request_stubs();
     }
     host_unlock(&pool.lock);
-    if (stub != NULL && !handover_wait(stub, NULL)) {
+    if (stub != NULL && handover_wait(stub, NULL) != HANDOVER_TRAPPED) {
         stub_release(stub);
         return NULL;
     }
@@ -334,15 +355,50 @@ void stub_release(struct stub *stub)
     host_lock(&pool.lock);
     stub->owner = NULL;
     stub->vmspace = NULL;
-    if (!stub->dead && pool.idle_count < FREE_MAX) {
+    if (!stub->dead && !stub->is_worn_out && pool.idle_count < FREE_MAX) {
         stub->next = pool.idle;
         pool.idle = stub;
         pool.idle_count++;
     } else {
         if (!stub->dead)
             host_call(SYS_kill, stub->pid, SIGKILL);
-        free_slot(stub);
+        free_slots(stub);
     }
+    host_unlock(&pool.lock);
+}
+
+struct stub *stub_new_sibling(struct stub *leader, unsigned index)
+{
+    struct stub *stub;
+
+    host_lock(&pool.lock);
+    stub = take_element();
+    if (stub != NULL)
+        use_slot(stub, leader, (uint8_t *)leader->orders, index);
+    host_unlock(&pool.lock);
+    return stub;
+}
+
+void stub_write_filter(struct stub *stub)
+{
+    struct stub_filter *filter = &stub->orders->filter;
+
+    _Static_assert(sizeof(filter->instructions) == FILTER_FOR_SLOT * sizeof(struct sock_filter),
+                   "");
+    filter_build_for_slot((struct sock_filter *)(void *)filter->instructions, &hello.calls,
+                          stub->slot);
+    filter->length = FILTER_FOR_SLOT;
+    filter->address = stub->slot + offsetof(struct stub_orders, filter);
+}
+
+void stub_free_sibling(struct stub *stub)
+{
+    host_lock(&pool.lock);
+    if (!stub->dead && stub->pid > 0)
+        host_call(SYS_kill, stub->pid, SIGKILL);
+    stub->owner = NULL;
+    stub->vmspace = NULL;
+    free_element(stub);
     host_unlock(&pool.lock);
 }
 
@@ -354,15 +410,26 @@ static void mark_dead(struct stub *stub)
     host_futex_wake(&stub->orders->state, INT32_MAX);
 }
 
+/* Kill those with that leader that are not dead yet; with the pool's lock. */
+static void kill_family(const struct stub *leader)
+{
+    for (unsigned i = 0; i < pool.made; i++) {
+        struct stub *stub = &stubs[i];
+
+        if (stub->orders == NULL || stub->leader != leader || stub->dead || stub->pid <= 0)
+            continue;
+        host_call(SYS_kill, stub->pid, SIGKILL);
+        /* It may run guest code until it is a zombie; another thread may have reaped it already. */
+        while (host_call(SYS_waitid, P_PID, stub->pid, 0, WEXITED | WNOWAIT, 0) == -EINTR)
+            ;
+        mark_dead(stub);
+    }
+}
+
 void stub_kill(struct stub *stub)
 {
-    host_call(SYS_kill, stub->pid, SIGKILL);
-    /* It may run guest code until it is a zombie; another thread may have reaped it already. */
-    while (host_call(SYS_waitid, P_PID, stub->pid, 0, WEXITED | WNOWAIT, 0) == -EINTR)
-        ;
     host_lock(&pool.lock);
-    if (!stub->dead)
-        mark_dead(stub);
+    kill_family(stub->leader);
     host_unlock(&pool.lock);
 }
 
@@ -388,8 +455,10 @@ bool vmspace_child_died(int pid)
     for (unsigned i = 0; i < pool.made && !found; i++) {
         if (stubs[i].pid == pid && stubs[i].orders != NULL) {
             found = true;
-            if (!stubs[i].dead)
+            if (!stubs[i].dead) {
                 mark_dead(&stubs[i]);
+                kill_family(stubs[i].leader);
+            }
         }
     }
     host_unlock(&pool.lock);

@@ -220,6 +220,16 @@ static struct stub_operation *last_operation(struct vmspace *vmspace)
     return vmspace->operation_count > 0 ? &vmspace->operations[vmspace->operation_count - 1] : NULL;
 }
 
+struct stub_operation operation_unmap(uint64_t start, uint64_t end)
+{
+    return (struct stub_operation){
+        .address = start,
+        .length = end - start,
+        .number = SYS_munmap,
+        .kind = OPERATION_CALL,
+    };
+}
+
 static void append(struct vmspace *vmspace, struct stub_operation operation)
 {
     if (vmspace->operation_count == OPERATIONS_MAX)
@@ -232,14 +242,15 @@ static void queue_map(struct vmspace *vmspace, uint64_t address, uint64_t page, 
 {
     struct stub_operation *last = last_operation(vmspace);
 
-    if (last != NULL && last->map && last->protection == protection &&
+    if (last != NULL && last->kind == OPERATION_MAP && last->protection == protection &&
         last->address + last->length == address && last->offset + last->length == page) {
         last->length += PAGE_SIZE;
         return;
     }
-    if (last != NULL && !last->map && last->address == address && last->length == PAGE_SIZE)
+    if (last != NULL && last->kind != OPERATION_MAP && last->address == address &&
+        last->length == PAGE_SIZE)
         vmspace->operation_count--; /* the new mapping replaces what was there */
-    append(vmspace, (struct stub_operation){address, PAGE_SIZE, page, protection, 1});
+    append(vmspace, (struct stub_operation){address, PAGE_SIZE, page, {protection}, OPERATION_MAP});
 }
 
 void translate_queue_unmap(struct vmspace *vmspace, uint64_t start, uint64_t end)
@@ -250,7 +261,7 @@ void translate_queue_unmap(struct vmspace *vmspace, uint64_t start, uint64_t end
     while ((last = last_operation(vmspace)) != NULL && last->address >= start &&
            last->address + last->length <= end)
         vmspace->operation_count--;
-    if (last != NULL && !last->map && last->address <= end &&
+    if (last != NULL && last->kind != OPERATION_MAP && last->address <= end &&
         start <= last->address + last->length) {
         uint64_t last_end = last->address + last->length;
 
@@ -258,7 +269,7 @@ void translate_queue_unmap(struct vmspace *vmspace, uint64_t start, uint64_t end
         last->length = max(last_end, end) - last->address;
         return;
     }
-    append(vmspace, (struct stub_operation){.address = start, .length = end - start});
+    append(vmspace, operation_unmap(start, end));
 }
 
 /* --- Mapping ------------------------------------------------------------------------------- */
@@ -337,7 +348,7 @@ int translate_and_map(struct vmspace *vmspace, uint64_t address, uint64_t access
         shadow->count--;
         vmspace->mapped--;
     }
-    vmspace->stub->is_used = true;
+    vmspace->is_used = true;
     return map_around(vmspace, address, &found);
 }
 

@@ -6,6 +6,7 @@
  *      handover.c    passing control to a host process and back
  *      translate.c   the MMU: page-table walks, what is mapped, invalidation
  *      stub.c        the host processes; filter.c what they may do; stub/ their program
+ *      siblings.c    several of them in one address space, for several CPUs
  *
  * Each vmspace has a *stub*, a child process that runs guest code in its own address space,
  * below USER_MAX. A seccomp filter turns each system call of a guest into a signal, as its
@@ -173,10 +174,12 @@ int vmspace_create(void *id, int type, void *data)
         stub_release(stub);
         return error;
     }
-    vmspace->stub = stub;
+    stub->next = NULL;
+    vmspace->stubs = stub;
+    vmspace->slot_count = 1;
     vmspace->start = vmspace->end = 0;
     vmspace->root = NO_ROOT;
-    vmspace->retry = false;
+    vmspace->is_used = false;
     vmspace->operation_count = 0;
     if (stub->is_used)
         translate_reset(vmspace, true);
@@ -186,6 +189,16 @@ int vmspace_create(void *id, int type, void *data)
     return 0;
 }
 
+/* Whether a CPU is inside RUN. */
+static bool is_busy(const struct vmspace *vmspace)
+{
+    bool result = vmspace->freezers > 0;
+
+    for (const struct stub *stub = vmspace->stubs; stub != NULL; stub = stub->next)
+        result |= stub->runner != NULL;
+    return result;
+}
+
 int vmspace_destroy(void *id)
 {
     struct vmspace *vmspace = lock_named(id);
@@ -193,15 +206,16 @@ int vmspace_destroy(void *id)
 
     if (vmspace == NULL)
         return -ENOENT;
-    if (vmspace->runner != NULL) {
+    if (is_busy(vmspace)) {
         host_unlock(&vmspace->lock);
         return -EBUSY;
     }
-    stub = vmspace->stub;
+    siblings_free(vmspace);
+    stub = vmspace->stubs;
     run_release_frame(stub);
-    stub->is_used |= vmspace->operation_count > 0;
+    stub->is_used = vmspace->is_used || vmspace->operation_count > 0;
     translate_reset(vmspace, false);
-    vmspace->stub = NULL;
+    vmspace->stubs = NULL;
     stub_release(stub);
     table_remove(vmspace, id);
     return 0;
@@ -253,24 +267,17 @@ void *vmspace_mmap(void *id, void *address, size_t length, int protection, int f
 }
 
 /* Drop the translations of a range and see to it that guest code does not use them any more.
- * The lock is held; it is released while waiting. */
+ * The lock is held; it may be released meanwhile. */
 static void invalidate(struct vmspace *vmspace, uint64_t start, uint64_t end)
 {
-    uint32_t stops;
+    bool was_mapped = translate_invalidate(vmspace, start, end);
 
-    if (!translate_invalidate(vmspace, start, end) || !vmspace->in_guest)
-        return; /* nothing was mapped; or it will be gone before guest code runs */
-    stops = vmspace->stops;
-    vmspace->stop_waiters++;
-    while (vmspace->stops == stops) {
-        struct host_timespec timeout = {0, 10 * 1000 * 1000};
-
-        handover_kick(vmspace->stub);
-        host_unlock(&vmspace->lock);
-        host_futex_wait(&vmspace->stops, stops, &timeout);
-        host_lock(&vmspace->lock);
+    if (vmspace->mother != NULL) {
+        mother_perform(vmspace); /* what was queued may be in the range even if nothing is mapped */
+    } else if (was_mapped) {
+        run_freeze(vmspace); /* it will be gone before guest code runs */
+        run_thaw(vmspace);
     }
-    vmspace->stop_waiters--;
 }
 
 int vmspace_munmap(void *id, void *address, size_t length)
@@ -362,6 +369,16 @@ ssize_t vmspace_pwrite(void *id, const void *buffer, size_t size, int flags, off
 
 /* --- Running ------------------------------------------------------------------------------- */
 
+/* The CPU of `vframe` turns to another stub than the last time: that one shall not wait actively.
+ * The lock of `vmspace`, the last one, is held. */
+static void leave_stub(const struct vextframe *vframe, const struct vmspace *vmspace)
+{
+    struct stub *last = vframe->stub;
+
+    if (last != NULL && last->vmspace == vmspace && last->runner == NULL)
+        handover_pause(last);
+}
+
 /* The CPU of `vframe` turns to another vmspace than the last time. Returns it, locked, or NULL. */
 static struct vmspace *change_vmspace(struct vextframe *vframe, const void *id)
 {
@@ -369,12 +386,45 @@ static struct vmspace *change_vmspace(struct vextframe *vframe, const void *id)
 
     if (last != NULL) {
         host_lock(&last->lock);
-        if (last->id != NULL && last->runner == NULL)
-            handover_pause(last->stub);
+        leave_stub(vframe, last);
         host_unlock(&last->lock);
     }
     vframe->cached = lock_named(id);
     return vframe->cached;
+}
+
+/* A stub that no CPU uses: best the one that has the frame's floating-point state, or nobody's. */
+static struct stub *choose_stub(const struct vmspace *vmspace, const struct trapframe *frame)
+{
+    struct stub *best = NULL;
+
+    for (struct stub *stub = vmspace->stubs; stub != NULL; stub = stub->next) {
+        if (stub->runner != NULL)
+            continue;
+        if (stub->owner == frame)
+            return stub;
+        if (best == NULL || stub->owner == NULL)
+            best = stub;
+    }
+    return best;
+}
+
+/* RUN of a locked vmspace. */
+static int run(struct vmspace *vmspace, struct trapframe *frame, struct vextframe *vframe)
+{
+    struct stub *stub;
+
+    if (vmspace->start == vmspace->end || vmspace->root == NO_ROOT)
+        return -EINVAL;
+    stub = choose_stub(vmspace, frame);
+    if (stub == NULL)
+        stub = sibling_make(vmspace);
+    if (stub == NULL)
+        return -EBUSY;
+    if (vframe->stub != stub)
+        leave_stub(vframe, vmspace);
+    vframe->stub = stub;
+    return run_stub(stub, frame, vframe);
 }
 
 int vmspace_ctl(void *id, int command, struct trapframe *frame, struct vextframe *vframe)
@@ -389,12 +439,7 @@ int vmspace_ctl(void *id, int command, struct trapframe *frame, struct vextframe
         if (vmspace == NULL)
             return -ENOENT;
     }
-    if (vmspace->runner != NULL)
-        error = -EBUSY;
-    else if (vmspace->start == vmspace->end || vmspace->root == NO_ROOT)
-        error = -EINVAL;
-    else
-        error = run_vmspace(vmspace, frame, vframe);
+    error = run(vmspace, frame, vframe);
     host_unlock(&vmspace->lock);
     return error;
 }

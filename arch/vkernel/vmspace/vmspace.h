@@ -40,6 +40,7 @@
 /* Why RUN returned: frame->trap_number. */
 #define VMSPACE_INTERRUPT 0 /* vmspace_kick() */
 #define VMSPACE_PAGEFAULT 1 /* no translation; error_code: as the processor's; vx_address */
+#define VMSPACE_TIMEOUT   2 /* vx_timeout is over */
 #define VMSPACE_TRAP      3 /* another exception: vx_signal, vx_code, vx_address; error_code */
 #define VMSPACE_SYSCALL   4 /* a SYSCALL instruction; rip is behind it */
 #define VMSPACE_LOST      5 /* the host process is gone; the program cannot be resumed */
@@ -53,13 +54,17 @@
 
 /* One for each virtual CPU; zeroed before its first use, then the library's but for vx_. */
 struct vextframe {
+    uint64_t vx_timeout; /* to RUN: return after so many nanoseconds at most; 0: no bound */
     uint64_t vx_address; /* what was accessed, or the instruction's address */
     int vx_signal;       /* TRAP: the signal that a host would send (SIGFPE, SIGILL, ...) */
     int vx_code;         /* TRAP: its si_code */
 
     volatile uint32_t kicked; /* RUN is to return */
     volatile int host_pid;    /* the process that runs for this CPU, or 0 */
-    struct vmspace *cached;   /* the last one that it ran */
+    uint64_t deadline;        /* of this RUN, on the host's monotonic clock; 0: none */
+    bool is_late;             /* the deadline has passed */
+    struct vmspace *cached;   /* the last one that it ran, */
+    struct stub *stub;        /* and with what */
 };
 
 /*
@@ -125,8 +130,9 @@ int vmspace_destroy(void *id);
 /*
  * VMSPACE_CTL_RUN: run the program with the registers of `frame` until it traps or is kicked;
  * then `frame` holds its registers and the reason. The floating-point state may remain with the
- * host process (vmspace_frame_copy()). Returns 0, or -EINVAL (nothing mapped), -ENOENT,
- * -EOPNOTSUPP (another command), -EBUSY (another CPU runs it).
+ * host process (vmspace_frame_copy()). Several CPUs may run one vmspace, each with a frame of its
+ * own. Returns 0, or -EINVAL (nothing mapped), -ENOENT, -EOPNOTSUPP (another command), -EBUSY
+ * (the host has no process for one more CPU: try again).
  */
 int vmspace_ctl(void *id, int command, struct trapframe *frame, struct vextframe *vframe);
 

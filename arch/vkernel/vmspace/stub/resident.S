@@ -2,20 +2,24 @@
  * The resident page of a stub: all host code that remains in a guest's address space.
  *
  * The host enters stub_handler for each signal of interest, with all signals blocked, on the
- * signal stack in the slot. It tells the vkernel that guest code has stopped, waits for its
- * turn, performs the mapping operations ordered, and returns through the signal frame, which
- * the vkernel has edited meanwhile.
+ * signal stack in the stub's slot. It tells the vkernel that guest code has stopped, waits for
+ * its turn, performs the operations ordered, and returns through the signal frame, which the
+ * vkernel has edited meanwhile. With FLAG_STAY it performs operations only.
  *
  * Guest code may jump to any byte of this page with any registers, and may have filled the slot
  * with anything. Therefore, from the instruction that publishes the trap to the one that ends
  * it, this code uses constants, registers that it set itself, and memory that guests cannot
- * write: no stack, no pointer that was in a register before. Each system call is admitted by
- * the filter for one instruction only, with fixed arguments where it could matter.
+ * write: no stack, no pointer that was in a register before. Which slot is its own it learns from
+ * the offset in r10 that it passed to pwrite(2): the filter admits no other than the right one.
+ * Each system call is admitted for one instruction only, with fixed arguments where it could
+ * matter.
+ *
+ * Registers in here: rbx the orders, rbp the words at SLOT_FRAME, r12 and r13 the operations left
+ * and the next one, r14 the secret.
  */
 #include "arch/vkernel/vmspace/slot.h"
 
 #define NR_mmap         9
-#define NR_munmap       11
 #define NR_rt_sigreturn 15
 #define NR_pwrite64     18
 #define NR_arch_prctl   158
@@ -27,15 +31,18 @@
 /* Addresses of the system calls, for the vkernel's filter: struct stub_calls. */
     .globl stub_calls
 stub_calls:
-    .quad published, waited, woken, returned, mapped, unmapped, fs_set
+    .quad published, waited, woken, returned, mapped, called, fs_set
     .quad word_trapped
-word_trapped:
+word_trapped:                           /* the two differ in one bit of their address */
     .long STATE_TRAPPED
+word_failed:
+    .long STATE_FAILED
 
     .globl stub_handler
 stub_handler:
-    movabs $SLOT_ORDERS, %rbx
-    movabs $SLOT_FRAME, %rbp
+    mov %rsp, %rbx
+    and $-SLOT_STRIDE, %rbx
+    lea SLOT_FRAME(%rbx), %rbp
     cmp ORDERS_FRAME(%rbx), %rsp        /* a forged signal stack? the vkernel would read */
     jne stub_stuck                      /* a frame that is not the one of this signal */
     rdtsc
@@ -48,18 +55,24 @@ stub_handler:
     mov %rax, FRAME_FS_BASE(%rbp)
     rdgsbase %rax
     mov %rax, FRAME_GS_BASE(%rbp)
+    jmp stub_publish
 
-    .globl stub_publish
-stub_publish:                           /* pwrite(slot, &word_trapped, 4, ORDERS_STATE) */
+    .globl stub_born                    /* the first stub of an address space begins here */
+stub_born:
+    movabs $SLOTS, %rbx
+stub_publish:
+    lea word_trapped(%rip), %rsi
+1:  mov %rbx, %r10                      /* pwrite(slots, the word, 4, offset of `state`) */
+    movabs $SLOTS, %rax
+    sub %rax, %r10
     mov $NR_pwrite64, %eax
-    mov $STUB_FD_SLOT, %edi
-    movabs $word_trapped, %rsi
+    mov $STUB_FD_SLOTS, %edi
     mov $4, %edx
-    mov $ORDERS_STATE, %r10d
     syscall
 published:
-    movabs $SLOT_ORDERS, %rbx           /* nothing from before may be trusted */
-    movabs $SLOT_FRAME, %rbp
+    movabs $SLOTS, %rbx                 /* nothing from before may be trusted, but r10 */
+    add %r10, %rbx
+    lea SLOT_FRAME(%rbx), %rbp
     lock orl $0, FRAME_BARRIER(%rbp)     /* `state` is out before kernel_sleeps is read */
     cmpl $0, ORDERS_KERNEL_SLEEPS(%rbx)
     je wait
@@ -74,7 +87,7 @@ wait:                                   /* spin for so many cycles, or until tol
     rdtsc
     shl $32, %rdx
     lea (%rdx, %rax), %r12
-1:  cmpl $STATE_RUN, ORDERS_STATE(%rbx)
+2:  cmpl $STATE_RUN, ORDERS_STATE(%rbx)
     je obey
     pause
     rdtsc
@@ -83,50 +96,78 @@ wait:                                   /* spin for so many cycles, or until tol
     sub %r12, %rax
     mov ORDERS_SPIN(%rbx), %edx
     cmp %rdx, %rax
-    jb 1b
-2:  movl $1, FRAME_STUB_SLEEPS(%rbp)
+    jb 2b
+3:  movl $1, FRAME_STUB_SLEEPS(%rbp)
     lock orl $0, FRAME_BARRIER(%rbp)     /* the flag is out before `state` is read */
-    cmpl $STATE_RUN, ORDERS_STATE(%rbx)
-    je 3f
-    mov $NR_futex, %eax                 /* futex(&state, FUTEX_WAIT, TRAPPED, NULL) */
+    mov ORDERS_STATE(%rbx), %edx
+    cmp $STATE_RUN, %edx
+    je 4f
+    mov $NR_futex, %eax                 /* futex(&state, FUTEX_WAIT, state, NULL) */
     mov %rbx, %rdi
     xor %esi, %esi
-    mov $STATE_TRAPPED, %edx
     xor %r10d, %r10d
     syscall
 waited:
-    jmp 2b
-3:  movl $0, FRAME_STUB_SLEEPS(%rbp)
+    jmp 3b
+4:  movl $0, FRAME_STUB_SLEEPS(%rbp)
 
-obey:                                   /* perform the operations: r12 left, r13 next */
+obey:
     mov ORDERS_COUNT(%rbx), %r12d
     test %r12d, %r12d
-    jz 7f
+    jz resume
     lea ORDERS_OPERATIONS(%rbx), %r13
-4:  mov 0(%r13), %rdi                   /* address */
-    mov 8(%r13), %rsi                   /* length */
-    cmpl $0, 28(%r13)
-    je 5f
-    mov $NR_mmap, %eax
-    mov 24(%r13), %edx                  /* protection */
-    mov $STUB_MAP_FLAGS, %r10d
-    mov FRAME_SECRET(%rbp), %r8         /* secret << 32 | STUB_FD_MEMORY */
-    mov 16(%r13), %r9                   /* offset */
+    testl $FLAG_SECRET, ORDERS_FLAGS(%rbx) /* otherwise r14 has had it since its birth */
+    jz operation
+    mov FRAME_SECRET(%rbp), %r14
+    movq $0, FRAME_SECRET(%rbp)
+operation:
+    mov 0(%r13), %rdi
+    mov 8(%r13), %rsi
+    mov 28(%r13), %ecx
+    cmp $OPERATION_CALL, %ecx
+    jae 5f
+    mov $NR_mmap, %eax                  /* mmap(address, length, protection, */
+    mov 24(%r13), %edx
+    mov %r14, %r10                      /*      secret's lower half << 32 | flags, */
+    shl $32, %r10
+    or $STUB_MAP_FLAGS, %r10
+    mov %r14, %r8                       /*      its upper half << 32 | descriptor, */
+    shr $32, %r8
+    shl $32, %r8
+    or %rcx, %r8
+    mov 16(%r13), %r9                   /*      offset) */
     syscall
 mapped:
     jmp 6f
-5:  mov $NR_munmap, %eax
-    mov FRAME_SECRET(%rbp), %rdx        /* ignored by the host, seen by the filter */
+5:  mov 24(%r13), %eax                  /* number(address, length, offset, 0, 0, secret) */
+    mov 16(%r13), %rdx
+    xor %r10d, %r10d
+    xor %r8d, %r8d
+    mov %r14, %r9
     syscall
-unmapped:
+called:
+    mov 28(%r13), %ecx
+    cmp $OPERATION_CALL, %ecx
+    je 6f
+    cmp $OPERATION_CLONE, %ecx
+    je 7f
+    cmp 8(%r13), %rax
+    jne stub_stuck
+    jmp next
+7:  test %rax, %rax                     /* the child finds its slot by its stack pointer */
+    jz stub_cloned
+    mov %rax, FRAME_CHILD(%rbp)
 6:  cmp $-4096, %rax
     ja stub_failed
+next:
     add $32, %r13
     dec %r12d
-    jnz 4b
-    movq $0, FRAME_SECRET(%rbp)
+    jnz operation
 
-7:  testl $FLAG_LOAD_BASES, ORDERS_FLAGS(%rbx)
+resume:
+    testl $FLAG_STAY, ORDERS_FLAGS(%rbx)
+    jnz stub_publish
+    testl $FLAG_LOAD_BASES, ORDERS_FLAGS(%rbx)
     jz 9f
     testl $FLAG_FSGSBASE, ORDERS_FLAGS(%rbx)
     jz 8f
@@ -140,7 +181,6 @@ unmapped:
     mov ORDERS_FS_BASE(%rbx), %rsi
     syscall
 fs_set:
-
 9:  rdtsc
     shl $32, %rdx
     or %rdx, %rax
@@ -154,9 +194,14 @@ returned:
 stub_stuck:                             /* SIGILL is blocked in a handler: the host kills us */
     ud2
 
+stub_cloned:
+    mov %rsp, %rbx
+    and $-SLOT_STRIDE, %rbx
+    lea SLOT_FRAME(%rbx), %rbp
+    jmp obey
+
 stub_failed:
-    movq $0, FRAME_SECRET(%rbp)
-    mov %rax, FRAME_FAILED(%rbp)
-    jmp stub_publish
+    lea word_failed(%rip), %rsi
+    jmp 1b
 
     .section .note.GNU-stack, "", @progbits

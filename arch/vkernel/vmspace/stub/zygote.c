@@ -59,7 +59,7 @@ struct action {
 /* In resident.S. */
 extern const struct stub_calls stub_calls;
 void stub_handler(void);
-void stub_publish(void) __attribute__((noreturn));
+void stub_born(void) __attribute__((noreturn));
 
 void zygote_main(void) __attribute__((noreturn));
 void zygote_start(void);
@@ -162,18 +162,18 @@ static void set_up_signals(void)
         void *base;
         int flags;
         uint64_t size;
-    } stack = {(void *)SLOT_STACK, 0, SLOT_FRAME_END - SLOT_STACK};
+    } stack = {(void *)(SLOTS + SLOT_STACK), 0, SLOT_END - SLOT_STACK};
     uint64_t mask = 0;
 
     /* The slot's place is empty as yet: a temporary signal stack, to see where the frame goes. */
-    host_call(SYS_mmap, SLOT_FRAME, SLOT_FRAME_END - SLOT_FRAME, PROT_READ | PROT_WRITE,
+    host_call(SYS_mmap, SLOTS + SLOT_STACK, SLOT_END - SLOT_STACK, PROT_READ | PROT_WRITE,
               MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     if (host_call(SYS_sigaltstack, &stack, 0) != 0)
         leave(1);
     host_call(SYS_rt_sigprocmask, SIG_SETMASK, &mask, 0, 8);
     set_action(SIGUSR1, (void *)calibrate_handler, (void *)calibrate_return);
     host_call(SYS_kill, host_call(SYS_getpid), SIGUSR1);
-    host_call(SYS_munmap, SLOT_FRAME, SLOT_FRAME_END - SLOT_FRAME);
+    host_call(SYS_munmap, SLOTS + SLOT_STACK, SLOT_END - SLOT_STACK);
     for (unsigned i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
         set_action(signals[i], (void *)stub_handler, (void *)calibrate_return);
 }
@@ -208,18 +208,18 @@ static void become_stub(long slot, long parent)
     host_call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (host_call(SYS_getppid) != parent) /* it died before we asked to be told */
         leave(0);
-    if (slot != STUB_FD_SLOT) {
-        host_call(SYS_dup2, slot, STUB_FD_SLOT);
+    if (slot != STUB_FD_SLOTS) {
+        host_call(SYS_dup2, slot, STUB_FD_SLOTS);
         host_call(SYS_close, slot);
     }
     host_call(SYS_close, STUB_FD_CONTROL);
-    if (host_call(SYS_mmap, SLOT_ORDERS, SLOT_FRAME - SLOT_ORDERS, PROT_READ,
-                  MAP_SHARED | MAP_FIXED, STUB_FD_SLOT, 0) < 0 ||
-        host_call(SYS_mmap, SLOT_FRAME, SLOT_FRAME_END - SLOT_FRAME, PROT_READ | PROT_WRITE,
-                  MAP_SHARED | MAP_FIXED, STUB_FD_SLOT, SLOT_FRAME - SLOT_ORDERS) < 0)
+    if (host_call(SYS_mmap, SLOTS, SLOT_FRAME, PROT_READ, MAP_SHARED | MAP_FIXED, STUB_FD_SLOTS,
+                  0) < 0 ||
+        host_call(SYS_mmap, SLOTS + SLOT_FRAME, SLOT_END - SLOT_FRAME, PROT_READ | PROT_WRITE,
+                  MAP_SHARED | MAP_FIXED, STUB_FD_SLOTS, SLOT_FRAME) < 0)
         leave(1);
     host_call(SYS_prctl, PR_SET_NAME, "duet-guest", 0, 0, 0);
-    stub_publish();
+    stub_born();
 }
 
 /* Wait for a request; returns the slot's descriptor that came with it. */

@@ -132,5 +132,53 @@ guest write_slot                /* overwrite [rdi, rsi) with rax, then spin */
     cmp %rsi, %rdi
     jb 1b
 2:  jmp 2b
+
+guest wait_word                 /* until *rdi == rsi; system call, again */
+1:  cmp %rsi, (%rdi)
+    jne 1b
+    syscall
+    mov $0, %eax
+    jmp 1b
+
+guest count_shared              /* add 1 to *rdi, rsi times; system call, again */
+1:  mov %rsi, %rcx
+2:  lock incq (%rdi)
+    dec %rcx
+    jnz 2b
+    syscall
+    jmp 1b
+
+guest walk                      /* read rsi pages from rdi on; rax = sum; system call, again */
+1:  xor %eax, %eax
+    mov %rdi, %rdx
+    mov %rsi, %rcx
+2:  add (%rdx), %rax
+    add $4096, %rdx
+    dec %rcx
+    jnz 2b
+    mov %rax, %rbx
+    syscall
+    jmp 1b
+
+guest hunt                      /* until *rdi, *(rdi + rdx), ..., up to rsi, has the value r8 */
+1:  mov %rdi, %rcx
+2:  cmp %r8, (%rcx)
+    je 3f
+    add %rdx, %rcx
+    cmp %rsi, %rcx
+    jb 2b
+    jmp 1b
+3:  syscall
+
+guest hunt_any                  /* the same for any value but 0; rax = the value */
+1:  mov %rdi, %rcx
+2:  mov (%rcx), %rax
+    test %rax, %rax
+    jnz 3f
+    add %rdx, %rcx
+    cmp %rsi, %rcx
+    jb 2b
+    jmp 1b
+3:  syscall
 guest_code_end:
     .section .note.GNU-stack, "", @progbits

@@ -234,6 +234,19 @@ static void test_kick(void)
     CHECK(space_run(&space, &frame) == VMSPACE_INTERRUPT);
 }
 
+static void test_timeout(void)
+{
+    frame_start(&frame, ENTRY(spin));
+    space.vframe.vx_timeout = 5000000;
+    while (frame.rax < 1000)
+        CHECK(space_run(&space, &frame) == VMSPACE_TIMEOUT);
+    vmspace_kick(&space.vframe);
+    CHECK(space_run(&space, &frame) == VMSPACE_INTERRUPT);
+    frame_start(&frame, ENTRY(syscalls));
+    CHECK(space_run(&space, &frame) == VMSPACE_SYSCALL);
+    space.vframe.vx_timeout = 0;
+}
+
 static void *invalidate_later(void *argument)
 {
     uint64_t at = (uint64_t)argument;
@@ -357,11 +370,9 @@ static void test_read_write(void)
 
 static void *try_while_running(void *unused)
 {
-    struct vextframe vframe = {0};
-
-    usleep(20000);
+    while (space.vframe.host_pid == 0)
+        usleep(1000);
     CHECK(vmspace_destroy(&space) == -EBUSY);
-    CHECK(vmspace_ctl(&space, VMSPACE_CTL_RUN, &other, &vframe) == -EBUSY);
     vmspace_kick(&space.vframe);
     return unused;
 }
@@ -451,6 +462,7 @@ int main(void)
     test_invalidation();
     test_many_pages();
     test_kick();
+    test_timeout();
     test_remote_invalidation();
     test_exceptions();
     test_vector_state();

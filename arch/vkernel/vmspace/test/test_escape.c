@@ -5,10 +5,15 @@
  *
  * The prize is a page of guest memory that no page table of the attacker names. After each
  * attack that the program survives it reads the address where it tried to map that page.
+ *
+ * Each attack is made by a program that is alone in its vmspace, and then by one that has a
+ * companion there on another CPU, which looks all the time for a secret in what the stubs share
+ * with the vkernel.
  */
 #include "arch/vkernel/vmspace/slot.h"
 #include "arch/vkernel/vmspace/test/harness.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,6 +27,7 @@ GUEST(store)
 GUEST(attack)
 GUEST(after_attack)
 GUEST(write_slot)
+GUEST(hunt_any)
 
 #define STAGE       0x10000000UL /* a page of the attacker's, for registers and forged structures */
 #define TARGET      0x20000000UL /* where it wants to see the prize */
@@ -34,6 +40,14 @@ static struct stub_calls calls;     /* read from the stub by a guest, as an atta
 static uint64_t stage, prize;       /* physical */
 static uint64_t spare[SPARE_PAGES]; /* room for a signal stack behind the stage */
 static volatile bool is_kicking;
+
+#define FAMILY 3 /* the leader, the mother, a sibling */
+
+static bool has_companion;
+static pthread_t companion;
+static struct trapframe companion_frame;
+static struct vextframe companion_vframe;
+static volatile bool companion_may_end;
 
 /* The registers that guest_attack loads. */
 struct attack {
@@ -59,17 +73,57 @@ static void *kick_often(void *unused)
     return unused;
 }
 
-static void begin(void)
+static void *accompany(void *unused)
+{
+    int error;
+
+    do {
+        error = vmspace_ctl(&space, VMSPACE_CTL_RUN, &companion_frame, &companion_vframe);
+        CHECK(error == 0 || error == -EBUSY);
+        /* Slots appear one after another; a trap is a secret that was found. */
+        CHECK(companion_frame.trap_number != VMSPACE_SYSCALL);
+    } while (!companion_may_end && companion_frame.trap_number != VMSPACE_LOST);
+    return unused;
+}
+
+/* The other CPU runs in the same vmspace from now on. */
+static void start_companion(uint64_t entry)
+{
+    frame_start(&companion_frame, entry);
+    companion_frame.rdi = SLOTS + SLOT_FRAME + FRAME_SECRET;
+    companion_frame.rsi = SLOTS + FAMILY * SLOT_STRIDE;
+    companion_frame.rdx = SLOT_STRIDE;
+    companion_vframe = (struct vextframe){0};
+    companion_may_end = false;
+    CHECK(pthread_create(&companion, NULL, accompany, NULL) == 0);
+    while (companion_vframe.host_pid == 0)
+        usleep(50);
+}
+
+static void begin_with(uint64_t companion_entry)
 {
     space_create(&space);
     memset(memory + stage, 0, PAGE_SIZE);
     space_map(&space, STAGE, stage, PROT_READ | PROT_WRITE);
     for (uint64_t i = 0; i < SPARE_PAGES; i++)
         space_map(&space, STAGE + (1 + i) * PAGE_SIZE, spare[i], PROT_READ | PROT_WRITE);
+    if (has_companion)
+        start_companion(companion_entry);
+}
+
+static void begin(void)
+{
+    begin_with(ENTRY(hunt_any));
 }
 
 static void end(void)
 {
+    if (has_companion) {
+        companion_may_end = true;
+        vmspace_kick(&companion_vframe);
+        pthread_join(companion, NULL);
+        vmspace_frame_forget(&companion_frame);
+    }
     space_destroy(&space);
 }
 
@@ -106,8 +160,8 @@ static void forge_frame(uint64_t offset, uint64_t rip, uint64_t mask)
 
     *forged = (struct forged_frame){
         .flags = 6,
-        .stack_base = SLOT_STACK,
-        .stack_size = SLOT_FRAME_END - SLOT_STACK,
+        .stack_base = SLOTS + SLOT_STACK,
+        .stack_size = SLOT_END - SLOT_STACK,
         .rsp = GUEST_STACK - 512,
         .rip = rip,
         .rflags = 0x202,
@@ -124,7 +178,7 @@ static void prepare(struct attack *attack, uint64_t rip)
     struct stub_words *words = (struct stub_words *)(memory + stage + 512);
 
     forge_frame(1024, ENTRY(after_attack), 0);
-    *words = (struct stub_words){.secret = STUB_FD_MEMORY};
+    *words = (struct stub_words){.secret = 1};
     orders->state = STATE_RUN;
     orders->frame = STAGE + 1024;
     orders->count = 1;
@@ -133,7 +187,7 @@ static void prepare(struct attack *attack, uint64_t rip)
         .length = PAGE_SIZE,
         .offset = prize,
         .protection = PROT_READ | PROT_WRITE,
-        .map = 1,
+        .kind = OPERATION_MAP,
     };
     *attack = (struct attack){
         .rax = 9,
@@ -177,7 +231,7 @@ static void attack_every_byte(void)
 {
     struct attack attack;
 
-    for (uint64_t offset = 0; offset < 640; offset++) {
+    for (uint64_t offset = 0; offset < 704; offset++) {
         begin();
         prepare(&attack, STUB_RESIDENT + offset);
         launch(&attack);
@@ -195,7 +249,18 @@ static void attack_mapping_calls(void)
     for (uint64_t guess = 0; guess < 64; guess++) {
         begin();
         prepare(&attack, calls.map - 2);
+        attack.r10 = guess << 32 | STUB_MAP_FLAGS;
         attack.r8 = guess << 32 | STUB_FD_MEMORY;
+        launch(&attack);
+        CHECK(run(300) == VMSPACE_LOST);
+        check_nothing_gained();
+        end();
+    }
+    for (uint64_t number = 0; number < 64; number++) {
+        begin();
+        prepare(&attack, calls.call - 2);
+        attack.rax = number;
+        attack.r9 = 0;
         launch(&attack);
         CHECK(run(300) == VMSPACE_LOST);
         check_nothing_gained();
@@ -220,7 +285,7 @@ static void attack_publish(void)
     CHECK(space_run(&space, &frame) == VMSPACE_SYSCALL); /* leaves a real frame behind */
     prepare(&attack, calls.publish - 2);
     attack.rax = 18;
-    attack.rdi = STUB_FD_SLOT;
+    attack.rdi = STUB_FD_SLOTS;
     attack.rsi = calls.trapped;
     attack.rdx = 4;
     attack.r10 = 0;
@@ -241,6 +306,34 @@ static void attack_publish(void)
     CHECK(run(300) == VMSPACE_LOST);
     check_nothing_gained();
     end();
+}
+
+/* With a companion: publish a trap for another stub, or sleep where nobody wakes this one. */
+static void attack_other_slots(void)
+{
+    struct attack attack;
+
+    for (uint64_t slot = 0; slot < 2 * FAMILY; slot++) {
+        begin();
+        prepare(&attack, slot < FAMILY ? calls.publish - 2 : calls.wait - 2);
+        if (slot < FAMILY) {
+            attack.rax = 18;
+            attack.rdi = STUB_FD_SLOTS;
+            attack.rsi = calls.trapped;
+            attack.rdx = 4;
+            attack.r10 = slot * SLOT_STRIDE;
+        } else {
+            attack.rax = 202;
+            attack.rdi = SLOTS + (slot - FAMILY) * SLOT_STRIDE;
+            attack.rsi = 0;
+            attack.rdx = STATE_TRAPPED;
+            attack.r10 = 0;
+        }
+        launch(&attack);
+        run(300);
+        check_nothing_gained();
+        end();
+    }
 }
 
 /* Return through a forged frame: with the kick blocked, with all blocked, with another stack. */
@@ -276,18 +369,20 @@ static void attack_slot(void)
     static const uint64_t patterns[] = {0, ~0UL, STATE_TRAPPED, STAGE, STUB_RESIDENT};
 
     for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++) {
-        begin();
-        frame_start(&frame, ENTRY(write_slot));
-        frame.rax = patterns[i];
-        frame.rdi = SLOT_FRAME;
-        frame.rsi = SLOT_FRAME_END;
-        run(3);
-        check_nothing_gained();
-        end();
+        for (uint64_t slot = 0; slot < FAMILY; slot++) {
+            begin_with(ENTRY(spin));
+            frame_start(&frame, ENTRY(write_slot));
+            frame.rax = patterns[i];
+            frame.rdi = SLOTS + slot * SLOT_STRIDE + SLOT_FRAME;
+            frame.rsi = SLOTS + slot * SLOT_STRIDE + SLOT_END;
+            run(3);
+            check_nothing_gained();
+            end();
+        }
     }
     begin();
     frame_start(&frame, ENTRY(store));
-    frame.rdi = SLOT_ORDERS;
+    frame.rdi = SLOTS;
     CHECK(space_run(&space, &frame) == VMSPACE_PAGEFAULT);
     frame_start(&frame, ENTRY(store));
     frame.rdi = STUB_RESIDENT;
@@ -298,12 +393,17 @@ static void attack_slot(void)
 /* The signal stack as the guest's own stack, so that a frame lands elsewhere in the slot. */
 static void attack_with_stack_in_slot(void)
 {
-    begin();
-    frame_start(&frame, ENTRY(syscalls));
-    frame.rsp = SLOT_FRAME_END - 64;
-    CHECK(run(300) == VMSPACE_LOST);
-    check_nothing_gained();
-    end();
+    for (uint64_t slot = 0; slot < FAMILY; slot++) {
+        bool has_lost;
+
+        begin();
+        frame_start(&frame, ENTRY(syscalls));
+        frame.rsp = SLOTS + slot * SLOT_STRIDE + SLOT_END - 64;
+        has_lost = run(300) == VMSPACE_LOST;
+        CHECK(has_lost || has_companion || slot > 0); /* it need not be its own slot */
+        check_nothing_gained();
+        end();
+    }
 }
 
 int main(void)
@@ -319,11 +419,15 @@ int main(void)
     prize = page_new();
     *(uint32_t *)(memory + prize) = TREASURE;
     read_calls();
-    attack_mapping_calls();
-    attack_publish();
-    attack_sigreturn();
-    attack_slot();
-    attack_with_stack_in_slot();
-    attack_every_byte();
+    for (int round = 0; round < 2; round++) {
+        has_companion = round == 1;
+        attack_mapping_calls();
+        attack_publish();
+        attack_other_slots();
+        attack_sigreturn();
+        attack_slot();
+        attack_with_stack_in_slot();
+        attack_every_byte();
+    }
     harness_end();
 }
