@@ -41,6 +41,8 @@ check)
     need clang clang
     need clang-format clang-format
     need musl-gcc musl-tools
+    need man man-db
+    need mandoc mandoc
     [ -x /usr/bin/busybox ] || missing="$missing busybox-static"
     ;;
 esac
