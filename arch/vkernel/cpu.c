@@ -102,10 +102,19 @@ bool is_cpu_thread(void)
 
 /* --- CPUs ---------------------------------------------------------------------------------- */
 
-/*
- * Where no host processor is spare, bind each CPU to one: its user programs then run on the same
- * (vmspace.h). Which is first differs from instance to instance.
- */
+unsigned cpu_host_processors(void)
+{
+    return host_cpu_count;
+}
+
+/* Where not every CPU can have a second processor for its user programs, each is bound to one
+ * (vmspace.h). */
+bool cpu_is_bound(void)
+{
+    return 2 * options.cpus > host_cpu_count;
+}
+
+/* Which processor is first differs from instance to instance. */
 static void bind_to_processor(unsigned id)
 {
     unsigned wanted = (id + (unsigned)getpid()) % host_cpu_count;
@@ -133,7 +142,8 @@ static void become_cpu(struct cpu *cpu)
     host_call(SYS_arch_prctl, ARCH_SET_GS, machine);
     machine->fault_stack = fault_stack_install();
     clock_init_machine_cpu(cpu);
-    if (machine_is_crowded)
+    vmspace_cpu_busy(true);
+    if (cpu_is_bound())
         bind_to_processor(cpu->id);
     sigemptyset(&interrupts);
     sigaddset(&interrupts, SIGUSR1);

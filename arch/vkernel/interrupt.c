@@ -108,8 +108,10 @@ void machine_idle(void)
     struct machine_cpu *machine = this_machine_cpu();
 
     __atomic_store_n(&machine->idle, 1, __ATOMIC_SEQ_CST);
+    vmspace_cpu_busy(false);
     while (__atomic_load_n(&machine->pending, __ATOMIC_SEQ_CST) == 0)
         host_futex_wait(&machine->pending, 0, NULL);
+    vmspace_cpu_busy(true);
     __atomic_store_n(&machine->idle, 0, __ATOMIC_SEQ_CST); /* before `pending` is looked at again */
     interrupts_enable();
     interrupts_disable();

@@ -148,7 +148,8 @@ static void start_vmspaces(void)
         .memory_fd = memory_fd,
         .memory = (void *)DIRECT_MAP_BASE,
         .memory_size = options.memory,
-        .may_spin = !machine_is_crowded,
+        .processors = cpu_host_processors(),
+        .is_bound = cpu_is_bound(),
     };
     static char names[2];
     int error;

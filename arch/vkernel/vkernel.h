@@ -48,8 +48,10 @@ void options_parse(int argc, char **argv);
  * end with `status`. */
 void die(int status, int error, const char *format, ...) printf_like(3, 4) noreturn_fn;
 
-/* cpu.c: how many processors the host has for us, and whether that is enough. */
+/* cpu.c: how many processors the host has for us; whether CPUs are bound to one each. */
 void cpu_count_host(void);
+unsigned cpu_host_processors(void);
+bool cpu_is_bound(void);
 
 /* Run kernel_main() on CPU 0, a host thread of its own. */
 void cpu_start_boot(void);

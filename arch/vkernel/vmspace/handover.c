@@ -30,11 +30,14 @@
  *
  * How long to spin. Both sides' turns are measured by the processor's cycle counter, the stub's by
  * the stub itself, without the time that waking it took. While the turns of a side are short on
- * average, the other side spins for a bounded time before it sleeps. Where the host has no
- * processor to spare nobody spins, and the stub is kept on the processor of the thread that runs
- * it, as they never run at the same time and waking one on the same processor is the cheapest: 3
- * microseconds a trap, where it takes 7 to 12 across two. Nor does a stub spin whose CPU has
- * turned to another one: it would take that one's processor.
+ * average, the other side spins for a bounded time before it sleeps.
+ *
+ * Spinning takes a second processor. So it is done only while every busy virtual CPU can have
+ * one. Otherwise the stub is kept on the processor of the thread that runs it, as they never run
+ * at the same time and waking one on the same processor is the cheapest: 3 microseconds a trap,
+ * where it takes 7 to 12 across two. As CPUs go idle and wake all the time, a stub is moved
+ * apart again only after CALM handovers with processors to spare. Nor does a stub spin whose CPU
+ * has turned to another one: it would take that one's processor.
  *
  * A guest may block the kick with a forged signal frame. It is then found not to react while it
  * uses the processor, and killed.
@@ -44,6 +47,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <string.h>
 #include <time.h>
 
 #define SPIN_CYCLES 100000UL /* some 30 to 40 microseconds */
@@ -62,35 +66,93 @@ static void note_turn(uint64_t *average, uint64_t duration)
     *average = (*average * 3 + min(duration, 8 * SPIN_CYCLES)) / 4;
 }
 
-/* How many cycles the other side should spin while it waits for a side with this average. */
-static uint64_t worth_spinning(uint64_t average)
+static volatile uint32_t busy_cpus; /* atomic */
+
+void vmspace_cpu_busy(bool is_busy)
 {
-    return vmspace_config.may_spin && average < SPIN_CYCLES / 2 ? SPIN_CYCLES : 0;
+    __atomic_add_fetch(&busy_cpus, is_busy ? 1U : -1U, __ATOMIC_RELAXED);
 }
 
-/* Bring the stub to the processor that this thread runs on. */
-static void follow(struct stub *stub)
+/* Whether there are two processors for each busy CPU. */
+static bool are_processors_spare(void)
 {
-    uint64_t set[16] = {0};
-    unsigned cpu;
+    return 2 * max(busy_cpus, 1U) <= vmspace_config.processors;
+}
 
-    if (host_call(SYS_getcpu, &cpu, NULL, NULL) != 0 || cpu == stub->host_cpu ||
-        cpu >= sizeof(set) * 8)
-        return;
-    stub->host_cpu = cpu;
-    set[cpu / 64] = 1UL << cpu % 64;
+/* How many cycles the other side should spin while it waits for a side with this average. */
+static uint64_t worth_spinning(const struct stub *stub, uint64_t average)
+{
+    if (average >= SPIN_CYCLES / 2 || stub->beside != 0 || !are_processors_spare())
+        return 0;
+    return SPIN_CYCLES;
+}
+
+/* --- Processors ---------------------------------------------------------------------------- */
+
+#define CALM     16
+#define SET_SIZE 16 /* words of a set of processors */
+
+static uint64_t all_processors[SET_SIZE];
+
+void handover_init(void)
+{
+    host_call(SYS_sched_getaffinity, 0, sizeof(all_processors), all_processors);
+}
+
+/* The processor, + 1, that the thread of this CPU is bound to; 0: not known. */
+static unsigned processor_of(struct vextframe *vframe)
+{
+    unsigned processor;
+
+    if (vframe->processor == 0 && host_call(SYS_getcpu, &processor, NULL, NULL) == 0 &&
+        processor < SET_SIZE * 64)
+        vframe->processor = processor + 1;
+    return vframe->processor;
+}
+
+/* Bind the stub to a processor, or to all but one; 0: not. */
+static void bind(struct stub *stub, unsigned beside, unsigned apart)
+{
+    uint64_t set[SET_SIZE] = {0};
+
+    if (apart != 0) {
+        memcpy(set, all_processors, sizeof(set));
+        set[(apart - 1) / 64] &= ~(1UL << (apart - 1) % 64);
+    } else {
+        set[(beside - 1) / 64] |= 1UL << (beside - 1) % 64;
+    }
+    stub->beside = beside;
+    stub->apart = apart;
     host_call(SYS_sched_setaffinity, stub->pid, sizeof(set), set);
 }
+
+/* Choose the processors that are best for the stub now. */
+static void place(struct stub *stub)
+{
+    unsigned processor = stub->runner != NULL ? processor_of(stub->runner) : 0;
+
+    if (processor == 0)
+        return;
+    if (!are_processors_spare()) {
+        stub->calm = 0;
+        if (stub->beside != processor)
+            bind(stub, processor, 0);
+    } else if (stub->apart != processor && ++stub->calm >= CALM) {
+        bind(stub, 0, processor);
+    }
+}
+
+/* --- Turns --------------------------------------------------------------------------------- */
 
 void handover_resume(struct stub *stub)
 {
     struct stub_orders *orders = stub->orders;
     uint32_t state = orders->state;
 
-    if (!vmspace_config.may_spin)
-        follow(stub);
+    if (vmspace_config.is_bound)
+        place(stub);
     note_turn(&stub->our_turn, cycles() - stub->our_turn_began);
-    orders->spin = (uint32_t)worth_spinning(stub->our_turn);
+    orders->spin = (uint32_t)worth_spinning(stub, stub->our_turn);
     if (state == STATE_DEAD ||
         !__atomic_compare_exchange_n(&orders->state, &state, STATE_RUN, false, __ATOMIC_SEQ_CST,
                                      __ATOMIC_SEQ_CST))
@@ -198,7 +260,7 @@ static void sleep_for_turn(struct stub *stub, struct vextframe *vframe)
 enum handover handover_wait(struct stub *stub, struct vextframe *vframe)
 {
     struct stub_orders *orders = stub->orders;
-    uint64_t start = cycles(), spin = worth_spinning(stub->its_turn);
+    uint64_t start = cycles(), spin = worth_spinning(stub, stub->its_turn);
 
     while (orders->state == STATE_RUN && cycles() - start < spin)
         __asm__ volatile("pause");

@@ -56,7 +56,8 @@ struct stub {
     uint64_t fs_base, gs_base;   /* (v) loaded in the process */
     uint64_t our_turn, its_turn; /* (v) average cycles of a turn (handover.c) */
     uint64_t our_turn_began;     /* (v) */
-    unsigned host_cpu;           /* (v) the processor that it is bound to; NO_CPU: to none */
+    unsigned beside, apart;      /* (v) the processor that it is bound to, or kept from; 0: none */
+    unsigned calm;               /* (v) handovers since there was last no processor to spare */
     uint64_t stuck_at;           /* (v) its CPU time when a kick was first ignored, or 0 */
     bool is_fresh;               /* (v) the set-up code is still mapped */
     bool is_used;                /* (v) its user range may not be empty when it is idle */
@@ -116,7 +117,6 @@ struct vmspace {
 
 #define NO_ROOT    UINT64_MAX
 #define MAPPED_MIN 64 /* pages: more than one instruction needs at a time */
-#define NO_CPU     UINT32_MAX
 
 extern struct vmspace_config vmspace_config;
 extern uint64_t stub_secret; /* what the filter wants to see with an operation */
@@ -164,6 +164,9 @@ void filter_build_for_slot(struct sock_filter *filter, const struct stub_calls *
                            uint64_t slot);
 
 /* --- handover.c ---------------------------------------------------------------------------- */
+
+/* Called once. */
+void handover_init(void);
 
 /* It is the stub's turn. */
 void handover_resume(struct stub *stub);

@@ -190,7 +190,7 @@ static void use_slot(struct stub *stub, struct stub *leader, uint8_t *base, unsi
 {
     uint8_t *slot = base + (uint64_t)index * SLOT_STRIDE;
 
-    *stub = (struct stub){.leader = leader, .host_cpu = NO_CPU};
+    *stub = (struct stub){.leader = leader};
     stub->slot = SLOTS + (uint64_t)index * SLOT_STRIDE;
     stub->orders = (struct stub_orders *)(void *)slot;
     stub->words = (struct stub_words *)(void *)(slot + SLOT_FRAME);

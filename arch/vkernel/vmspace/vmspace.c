@@ -111,6 +111,7 @@ static struct vmspace *lock_named(const void *id)
 int vmspace_start(const struct vmspace_config *config)
 {
     vmspace_config = *config;
+    handover_init();
     return stub_start_zygote();
 }
 

@@ -63,6 +63,7 @@ struct vextframe {
     volatile int host_pid;    /* the process that runs for this CPU, or 0 */
     uint64_t deadline;        /* of this RUN, on the host's monotonic clock; 0: none */
     bool is_late;             /* the deadline has passed */
+    unsigned processor;       /* of the host, that its thread is bound to, + 1; 0: not known */
     struct vmspace *cached;   /* the last one that it ran, */
     struct stub *stub;        /* and with what */
 };
@@ -85,9 +86,15 @@ struct vmspace_config {
     int memory_fd;      /* the memory that page tables and pages lie in: a memfd */
     void *memory;       /* where the caller has mapped all of it, shared */
     size_t memory_size; /* bytes */
-    bool may_spin;      /* there are host processors to spare: wait actively for a while; if
-                           not, host processes follow the thread that runs them, which the
-                           caller binds to a processor */
+
+    /*
+     * How many host processors there are for virtual CPUs. While at most half as many CPUs are
+     * busy (vmspace_cpu_busy()), handing over waits actively for a while.
+     * is_bound: the thread of each CPU is bound to one processor. Host processes are then kept on
+     * the same one while nobody waits actively, and on others while they do.
+     */
+    unsigned processors;
+    bool is_bound;
 
     /*
      * The TLB checker, in debug builds of the library; NULL: none. Before a program runs, all
@@ -161,6 +168,9 @@ int vmspace_mcontrol(void *id, void *address, size_t length, int behaviour, off_
  */
 ssize_t vmspace_pread(void *id, void *buffer, size_t size, int flags, off_t offset);
 ssize_t vmspace_pwrite(void *id, const void *buffer, size_t size, int flags, off_t offset);
+
+/* A virtual CPU begins to work, or goes idle. Any context. */
+void vmspace_cpu_busy(bool is_busy);
 
 /*
  * End the RUN that was given `vframe`, or the next one if none is in progress. For signal

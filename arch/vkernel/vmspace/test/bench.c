@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 GUEST(syscalls)
 GUEST(load)
@@ -108,7 +109,7 @@ int main(int argc, char **argv)
 {
     bool may_spin = !(argc > 1 && strcmp(argv[1], "sleep") == 0);
 
-    harness_start(may_spin);
+    harness_start(may_spin ? (unsigned)sysconf(_SC_NPROCESSORS_ONLN) : 1);
     space_create(&space);
     frame_start(&frame, ENTRY(syscalls));
     bench("system call", round_trip, 20000);

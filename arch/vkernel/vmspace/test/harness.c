@@ -36,12 +36,12 @@ static void *reap(void *unused)
     return unused;
 }
 
-void harness_start(bool may_spin)
+void harness_start(unsigned processors)
 {
     struct vmspace_config config = {
         .memory = memory,
         .memory_size = MEMORY_SIZE,
-        .may_spin = may_spin,
+        .processors = processors,
     };
     pthread_t thread;
     int error;

@@ -30,8 +30,9 @@ extern unsigned check_count;
 
 void check_failed(const char *file, int line, const char *condition) __attribute__((noreturn));
 
-/* Start the library with a memory; reaps children in a thread. */
-void harness_start(bool may_spin);
+/* Start the library with a memory, for a host with so many processors; reaps children in a thread.
+ */
+void harness_start(unsigned processors);
 
 /* Say how many checks there were, and end. */
 void harness_end(void) __attribute__((noreturn));

@@ -453,7 +453,7 @@ static void test_recycling(void)
 int main(void)
 {
     alarm(60);
-    harness_start(sysconf(_SC_NPROCESSORS_ONLN) > 1);
+    harness_start((unsigned)sysconf(_SC_NPROCESSORS_ONLN));
     space_create(&space);
     test_syscalls();
     test_page_faults();

@@ -256,7 +256,7 @@ static void test_many_pages(void)
 int main(void)
 {
     alarm(60);
-    harness_start(sysconf(_SC_NPROCESSORS_ONLN) > 1);
+    harness_start((unsigned)sysconf(_SC_NPROCESSORS_ONLN));
     vmspace_config.is_changing = is_changing;
     vmspace_config.report_stale = report;
     space_create(&space);

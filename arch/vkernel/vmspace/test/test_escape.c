@@ -411,7 +411,7 @@ int main(void)
     pthread_t thread;
 
     alarm(100);
-    harness_start(sysconf(_SC_NPROCESSORS_ONLN) > 1);
+    harness_start((unsigned)sysconf(_SC_NPROCESSORS_ONLN));
     CHECK(pthread_create(&thread, NULL, kick_often, NULL) == 0);
     stage = page_new();
     for (int i = 0; i < SPARE_PAGES; i++)

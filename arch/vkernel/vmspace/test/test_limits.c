@@ -166,7 +166,7 @@ static void test_no_more(int resource)
 int main(void)
 {
     alarm(250);
-    harness_start(sysconf(_SC_NPROCESSORS_ONLN) > 1);
+    harness_start((unsigned)sysconf(_SC_NPROCESSORS_ONLN));
     space_create(&space);
     for (uint64_t i = 0; i < VALUES; i++) {
         pages[i] = page_new();

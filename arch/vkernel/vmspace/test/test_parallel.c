@@ -260,7 +260,7 @@ static void test_death(void)
 int main(void)
 {
     alarm(100);
-    harness_start(sysconf(_SC_NPROCESSORS_ONLN) > 1);
+    harness_start((unsigned)sysconf(_SC_NPROCESSORS_ONLN));
     for (int i = 0; i < 5; i++)
         test_at_the_same_time();
     test_counting();
