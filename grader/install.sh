@@ -43,6 +43,7 @@ check)
     need musl-gcc musl-tools
     need man man-db
     need mandoc mandoc
+    need bwrap bubblewrap
     [ -x /usr/bin/busybox ] || missing="$missing busybox-static"
     ;;
 esac

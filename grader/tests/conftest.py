@@ -13,8 +13,8 @@ from grader.tests.support import ROOT, SAN, clean_environment
 
 # Files of tests that run no kernel, or are about another one than that with a sanitizer.
 HOST_ONLY = (
-    *("test_abi", "test_conventions", "test_gdb", "test_libvmspace", "test_limits"),
-    *("test_man", "test_sanitizers", "test_units"),
+    *("test_abi", "test_container", "test_conventions", "test_gdb", "test_libvmspace"),
+    *("test_limits", "test_man", "test_sanitizers", "test_units"),
 )
 
 

@@ -98,6 +98,19 @@ def test_each_call_has_its_prototype_on_a_page() -> None:
     assert sorted(map(plain, declared)) == sorted(on_pages)
 
 
+def test_each_constant_and_member_of_the_header_is_on_a_page() -> None:
+    text = HEADER.read_text()
+    pages = "".join(page.read_text() for page in PAGES)
+    constants = re.findall(r"#define ((?:VMSPACE|MADV|MAP|PAGEFAULT)_\w+)", text)
+    config = re.search(r"struct vmspace_config \{(.*?)^\};", text, re.M | re.S)
+    assert config is not None
+    code = re.sub(r"/\*.*?\*/", "", config.group(1), flags=re.S)
+    members = re.findall(r"(\w+);|\(\*(\w+)\)", code) + re.findall(r"(vx_\w+)()", text)
+    wanted = set(constants) | {one or other for one, other in members}
+    assert len(wanted) > 20
+    assert {word for word in wanted if not re.search(rf"\b{word}\b", pages)} == set()
+
+
 def test_each_option_is_on_the_page_and_in_the_help() -> None:
     command = [str(BUILD / "vkernel" / "duet"), "--help"]
     help_text = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
