@@ -145,6 +145,18 @@ def print_table(columns: Dict[str, Column]) -> None:
         print(f"{row:18}" + "".join(cells))
 
 
+def print_ratios(columns: Dict[str, Column]) -> None:
+    """What is promised as a ratio of two columns."""
+    one, two, four = (columns[f"vkernel -n {n}"] for n in (1, 2, 4))
+    uml = columns.get("User-mode Linux", {})
+    print("\nvkernel -n 1, times faster than User-mode Linux:")
+    print("  " + ", ".join(f"{row} {uml[row] / one[row]:.1f}" for row in uml if row in one))
+    print("throughput of four processes (1.0: as with -n 1):")
+    for row in ("null-call-by-4", "computation-by-4"):
+        if row in one and row in two and row in four:
+            print(f"  {row}: -n 2 {one[row] / two[row]:.2f}, -n 4 {one[row] / four[row]:.2f}")
+
+
 def main() -> int:
     columns: Dict[str, Column] = {}
     with tempfile.TemporaryDirectory(prefix="duet-") as folder:
@@ -154,8 +166,10 @@ def main() -> int:
             columns["User-mode Linux"] = on_uml(scratch)
         columns["vkernel -n 1"] = on_duet("vkernel", 1, scratch)
         columns["vkernel -n 2"] = on_duet("vkernel", 2, scratch)
+        columns["vkernel -n 4"] = on_duet("vkernel", 4, scratch)
         columns["x86_64 on TCG"] = on_duet("x86_64", 1, scratch)
     print_table(columns)
+    print_ratios(columns)
     for machine in ("vkernel", "x86_64"):
         print(f"\n{machine}: start to prompt  {time_to_prompt(machine) * 1000:8.1f} ms")
         print(f"{machine}: idle at a prompt {idle_share(machine) * 100:8.2f} % of a core")

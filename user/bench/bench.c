@@ -282,6 +282,49 @@ static long computation(long times)
     return now() - start;
 }
 
+/*
+ * Several processes do the operation at the same time, each its share of `times`. What one costs
+ * is then the inverse of the throughput: with two processors, half as much as with one.
+ */
+static long at_once(benchmark run, long times, int processes)
+{
+    int gate[2];
+    char byte[8] = {0};
+
+    if (pipe(gate) != 0)
+        fail("pipe");
+    for (int i = 0; i < processes; i++) {
+        pid_t child = fork();
+        if (child < 0)
+            fail("fork");
+        if (child == 0) {
+            if (read(gate[0], byte, 1) != 1)
+                _exit(1);
+            run(times / processes);
+            _exit(0);
+        }
+    }
+    long start = now();
+    if (write(gate[1], byte, (size_t)processes) != processes)
+        fail("pipe");
+    for (int i = 0; i < processes; i++)
+        wait(NULL);
+    long spent = now() - start;
+    close(gate[0]);
+    close(gate[1]);
+    return spent;
+}
+
+static long null_call_by_4(long times)
+{
+    return at_once(null_call, times, 4);
+}
+
+static long computation_by_4(long times)
+{
+    return at_once(computation, times, 4);
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "exit") == 0)
@@ -307,6 +350,8 @@ int main(int argc, char **argv)
     measure("write-4k", file_write);
     measure("read-4k", file_read);
     measure("computation", computation);
+    measure("null-call-by-4", null_call_by_4);
+    measure("computation-by-4", computation_by_4);
     unlink(FILE_NAME);
     return 0;
 }

@@ -36,8 +36,10 @@
  * one. Otherwise the stub is kept on the processor of the thread that runs it, as they never run
  * at the same time and waking one on the same processor is the cheapest: 3 microseconds a trap,
  * where it takes 7 to 12 across two. As CPUs go idle and wake all the time, a stub is moved
- * apart again only after CALM handovers with processors to spare. Nor does a stub spin whose CPU
- * has turned to another one: it would take that one's processor.
+ * apart again only after CALM handovers with processors to spare. Processors may also be taken by
+ * other programs of the host: then spinning is in vain again and again although the turns are
+ * short, and is given up for STRAIN_CYCLES. Nor does a stub spin whose CPU has turned to another
+ * one: it would take that one's processor.
  *
  * A guest may block the kick with a forged signal frame. It is then found not to react while it
  * uses the processor, and killed.
@@ -89,8 +91,10 @@ static uint64_t worth_spinning(const struct stub *stub, uint64_t average)
 
 /* --- Processors ---------------------------------------------------------------------------- */
 
-#define CALM     16
-#define SET_SIZE 16 /* words of a set of processors */
+#define CALM          16
+#define MISSES_MAX    16
+#define STRAIN_CYCLES 300000000UL /* some 100 milliseconds */
+#define SET_SIZE      16          /* words of a set of processors */
 
 static uint64_t all_processors[SET_SIZE];
 
@@ -99,26 +103,28 @@ void handover_init(void)
     host_call(SYS_sched_getaffinity, 0, sizeof(all_processors), all_processors);
 }
 
-/* The processor, + 1, that the thread of this CPU is bound to; 0: not known. */
+/* The processor, + 1, on which the thread of this CPU runs; 0: not known. */
 static unsigned processor_of(struct vextframe *vframe)
 {
     unsigned processor;
 
-    if (vframe->processor == 0 && host_call(SYS_getcpu, &processor, NULL, NULL) == 0 &&
-        processor < SET_SIZE * 64)
+    if (vframe->processor != 0 && vmspace_config.is_bound)
+        return vframe->processor;
+    if (host_call(SYS_getcpu, &processor, NULL, NULL) == 0 && processor < SET_SIZE * 64)
         vframe->processor = processor + 1;
     return vframe->processor;
 }
 
-/* Bind the stub to a processor, or to all but one; 0: not. */
+/* Bind the stub to a processor, or to all but one, or to none. */
 static void bind(struct stub *stub, unsigned beside, unsigned apart)
 {
-    uint64_t set[SET_SIZE] = {0};
+    uint64_t set[SET_SIZE];
 
-    if (apart != 0) {
-        memcpy(set, all_processors, sizeof(set));
+    memcpy(set, all_processors, sizeof(set));
+    if (apart != 0)
         set[(apart - 1) / 64] &= ~(1UL << (apart - 1) % 64);
-    } else {
+    if (beside != 0) {
+        memset(set, 0, sizeof(set));
         set[(beside - 1) / 64] |= 1UL << (beside - 1) % 64;
     }
     stub->beside = beside;
@@ -129,16 +135,32 @@ static void bind(struct stub *stub, unsigned beside, unsigned apart)
 /* Choose the processors that are best for the stub now. */
 static void place(struct stub *stub)
 {
-    unsigned processor = stub->runner != NULL ? processor_of(stub->runner) : 0;
+    unsigned wanted;
 
-    if (processor == 0)
+    if (stub->runner == NULL)
         return;
-    if (!are_processors_spare()) {
+    if (are_processors_spare() && cycles() >= stub->strained_until) {
+        wanted = vmspace_config.is_bound ? processor_of(stub->runner) : 0;
+        if ((stub->beside != 0 || stub->apart != wanted) && ++stub->calm >= CALM)
+            bind(stub, 0, wanted);
+    } else {
         stub->calm = 0;
-        if (stub->beside != processor)
-            bind(stub, processor, 0);
-    } else if (stub->apart != processor && ++stub->calm >= CALM) {
-        bind(stub, 0, processor);
+        wanted = processor_of(stub->runner);
+        if (stub->beside != wanted)
+            bind(stub, wanted, 0);
+    }
+}
+
+/* Spinning was in vain, or not, and the stub's turn was so long. */
+static void note_spinning(struct stub *stub, bool in_vain, uint64_t turn)
+{
+    if (!in_vain)
+        stub->misses -= stub->misses > 0;
+    else if (turn < SPIN_CYCLES)
+        stub->misses += 4;
+    if (stub->misses > MISSES_MAX) {
+        stub->misses = 0;
+        stub->strained_until = cycles() + STRAIN_CYCLES;
     }
 }
 
@@ -149,8 +171,7 @@ void handover_resume(struct stub *stub)
     struct stub_orders *orders = stub->orders;
     uint32_t state = orders->state;
 
-    if (vmspace_config.is_bound)
-        place(stub);
+    place(stub);
     note_turn(&stub->our_turn, cycles() - stub->our_turn_began);
     orders->spin = (uint32_t)worth_spinning(stub, stub->our_turn);
     if (state == STATE_DEAD ||
@@ -260,13 +281,18 @@ static void sleep_for_turn(struct stub *stub, struct vextframe *vframe)
 enum handover handover_wait(struct stub *stub, struct vextframe *vframe)
 {
     struct stub_orders *orders = stub->orders;
-    uint64_t start = cycles(), spin = worth_spinning(stub, stub->its_turn);
+    uint64_t start = cycles(), spin = worth_spinning(stub, stub->its_turn), turn;
+    bool in_vain;
 
     while (orders->state == STATE_RUN && cycles() - start < spin)
         __asm__ volatile("pause");
-    if (orders->state == STATE_RUN)
+    in_vain = orders->state == STATE_RUN;
+    if (in_vain)
         sleep_for_turn(stub, vframe);
-    note_turn(&stub->its_turn, stub->words->trapped_at - stub->words->resumed_at);
+    turn = stub->words->trapped_at - stub->words->resumed_at;
+    note_turn(&stub->its_turn, turn);
+    if (spin > 0)
+        note_spinning(stub, in_vain, turn);
     stub->our_turn_began = cycles();
     stub->stuck_at = 0;
     switch (__atomic_load_n(&orders->state, __ATOMIC_ACQUIRE)) {

@@ -63,7 +63,7 @@ struct vextframe {
     volatile int host_pid;    /* the process that runs for this CPU, or 0 */
     uint64_t deadline;        /* of this RUN, on the host's monotonic clock; 0: none */
     bool is_late;             /* the deadline has passed */
-    unsigned processor;       /* of the host, that its thread is bound to, + 1; 0: not known */
+    unsigned processor;       /* of the host, where its thread was last seen, + 1; 0: nowhere */
     struct vmspace *cached;   /* the last one that it ran, */
     struct stub *stub;        /* and with what */
 };
@@ -90,8 +90,8 @@ struct vmspace_config {
     /*
      * How many host processors there are for virtual CPUs. While at most half as many CPUs are
      * busy (vmspace_cpu_busy()), handing over waits actively for a while.
-     * is_bound: the thread of each CPU is bound to one processor. Host processes are then kept on
-     * the same one while nobody waits actively, and on others while they do.
+     * is_bound: the thread of each CPU is bound to one processor, and so is kept apart from its
+     * host processes while they wait actively.
      */
     unsigned processors;
     bool is_bound;

@@ -174,8 +174,7 @@ static void *reap(void *unused)
 
 static void start_library(int memory_fd)
 {
-    struct vmspace_config config = {
-        .memory_fd = memory_fd, .memory = ram, .memory_size = RAM_SIZE};
+    struct vmspace_config config = {.memory_fd = memory_fd, .memory = ram, .memory_size = RAM_SIZE};
     pthread_t reaper;
     int error = vmspace_start(&config);
 
