@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import List, Optional
 
 from grader import image as images
+from grader import trace
 from grader.machine import (
     DLE,
     END_OF_STREAM,
@@ -27,6 +28,7 @@ from grader.machine import (
     Setup,
     SetupError,
     check_memory,
+    check_trace,
     die_with_parent,
     split_words,
 )
@@ -46,6 +48,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--kernel-arguments", default="")
     parser.add_argument("--disks", default="")
     parser.add_argument("--timeout", default="")
+    parser.add_argument("--trace", default="", help="a file for the event trace")
     return parser.parse_args()
 
 
@@ -108,6 +111,11 @@ def report(outcome: Outcome, setup: Setup, log: Path, timeout: Optional[float]) 
         sys.stderr.write(outcome.errors)
 
 
+def report_trace(setup: Setup) -> None:
+    if setup.trace is not None and trace.summary(setup.trace):
+        print(trace.summary(setup.trace), file=sys.stderr)
+
+
 def interrupt(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
@@ -134,8 +142,10 @@ def main() -> int:
         kernel_arguments=split_words(options.kernel_arguments),
         disks=tuple(Path(word) for word in split_words(options.disks)),
         build=options.build,
+        trace=Path(options.trace) if options.trace else None,
     )
     try:
+        check_trace(setup)
         check_memory(options.machine, options.memory)
         with tempfile.TemporaryDirectory(prefix="duet-") as scratch:
             if options.files.strip():
@@ -150,6 +160,7 @@ def main() -> int:
         return 128 + signal.SIGINT
     log.write_text(outcome.log)
     report(outcome, setup, log, timeout)
+    report_trace(setup)
     return outcome.status
 
 

@@ -9,21 +9,26 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
+from typing import List
 
 from grader import image as images
-from grader.boot import boot
+from grader.boot import boot, report_trace
 from grader.machine import (
     MACHINES,
     Setup,
     SetupError,
     check_memory,
+    check_trace,
     die_with_parent,
     split_words,
     vkernel_arguments,
     x86_64_arguments,
 )
+from grader.trace import Channel
 
 # What a rebuild renews in an image that is already there.
 RENEWED = ("bin", "tests")
@@ -44,6 +49,21 @@ def prepare_image(pristine: Path, lasting: Path) -> None:
         os.utime(lasting)
 
 
+def run_traced(setup: Setup, arguments: List[str]) -> int:
+    """Run QEMU, and fetch the trace when it has ended."""
+    assert setup.trace is not None
+    with tempfile.TemporaryDirectory(prefix="duet-") as scratch:
+        channel = Channel(Path(scratch) / "trace")
+        channel.create(setup.cpus, setup.kernel_arguments)
+        process = subprocess.Popen(arguments + channel.options(), preexec_fn=die_with_parent)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda *_: process.terminate())
+        status = process.wait()
+        channel.save(setup.trace)
+    report_trace(setup)
+    return status
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="console", description=__doc__)
     parser.add_argument("machine", choices=MACHINES)
@@ -53,9 +73,22 @@ def main() -> int:
     parser.add_argument("--image", type=Path, default=Path("build/root.img"))
     parser.add_argument("--kernel-arguments", default="")
     parser.add_argument("--disks", default="")
+    parser.add_argument("--trace", default="", help="a file for the event trace")
     options = parser.parse_args()
     lasting = options.build / options.machine / "root.img"
+    setup = Setup(
+        machine=options.machine,
+        image=lasting,
+        writable=True,
+        cpus=options.cpus,
+        memory=options.memory,
+        kernel_arguments=split_words(options.kernel_arguments),
+        disks=tuple(Path(word) for word in split_words(options.disks)),
+        build=options.build,
+        trace=Path(options.trace) if options.trace else None,
+    )
     try:
+        check_trace(setup)
         check_memory(options.machine, options.memory)
     except SetupError as error:
         print(f"{options.machine}: {error}", file=sys.stderr)
@@ -66,16 +99,6 @@ def main() -> int:
         print(f"{lasting}: {error}\nRemove it to start with a fresh one.", file=sys.stderr)
         return 1
     die_with_parent(signal.SIGTERM)  # make, when told to stop, tells only the shell between us
-    setup = Setup(
-        machine=options.machine,
-        image=lasting,
-        writable=True,
-        cpus=options.cpus,
-        memory=options.memory,
-        kernel_arguments=split_words(options.kernel_arguments),
-        disks=tuple(Path(word) for word in split_words(options.disks)),
-        build=options.build,
-    )
     if options.machine == "vkernel":
         print("Duet on the vkernel; `poweroff` ends it.", flush=True)
         arguments = vkernel_arguments(setup, None, None)
@@ -84,8 +107,11 @@ def main() -> int:
         if not os.isatty(0):  # in a script the console is a stream, which must be escaped
             outcome = boot(setup, None)
             sys.stderr.write(outcome.errors + outcome.log)
+            report_trace(setup)
             return outcome.status
         arguments = x86_64_arguments(setup, None, None, stream=False)
+        if setup.trace is not None:
+            return run_traced(setup, arguments)
     os.execvp(arguments[0], arguments)
 
 

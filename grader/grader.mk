@@ -11,6 +11,7 @@ PYTHON := $(firstword $(wildcard /usr/bin/python3) python3)
 #v   KERNEL_ARGS='WORDS'      more words for the kernel    (run, qemu, boot)
 #v   DISK='IMAGE ...'         more disks                   (run, qemu, boot)
 #v   CMD='SHELL COMMAND'      what to run; its output and its status are those of make -s boot
+#v   TRACE=FILE               what happened, as JSON for a trace viewer (run, qemu, boot)
 #v   FILES='HOST:GUEST ...'   files to put into the image first               (boot)
 #v   TIMEOUT=600              seconds after which a command counts as hung     (boot)
 #v   TESTS='-k NAME'          arguments for pytest                             (check)
@@ -23,7 +24,7 @@ override $1 := $$(value $1)
 endif
 export $1
 endef
-$(foreach name,CMD FILES KERNEL_ARGS DISK TIMEOUT CPUS MEM TESTS,$(eval $(call hand_over,$(name))))
+$(foreach name,CMD FILES KERNEL_ARGS DISK TIMEOUT TRACE CPUS MEM TESTS,$(eval $(call hand_over,$(name))))
 export CC PYTHON SAN
 
 # Python keeps what it has compiled below build/, and starts sooner without what is installed (-S).
@@ -32,7 +33,8 @@ unexport PYTHONDONTWRITEBYTECODE
 
 boot_machine := $(firstword $(MACHINE))
 console = $(PYTHON) -S -m grader.console $1 --build $(BUILD) --image $(OUT)/root.img \
-              --cpus "$$CPUS" --memory "$$MEM" --kernel-arguments "$$KERNEL_ARGS" --disks "$$DISK"
+              --cpus "$$CPUS" --memory "$$MEM" --kernel-arguments "$$KERNEL_ARGS" --disks "$$DISK" \
+              --trace "$$TRACE"
 
 # The machine's status becomes make's own: see grader/exit_status.c. The recipes that start one
 # leave it in a file, since a recipe that fails would end make with status 2.
@@ -60,7 +62,7 @@ start-boot: $(BUILD)/$(boot_machine)/duet $(OUT)/root.img
 	@$(PYTHON) -S -m grader.boot --machine $(boot_machine) --build $(BUILD) --cpus "$$CPUS" \
 	    --image $(OUT)/root.img --memory "$$MEM" $(if $(value CMD),--command "$$CMD") \
 	    --files "$$FILES" --kernel-arguments "$$KERNEL_ARGS" --disks "$$DISK" \
-	    --timeout "$$TIMEOUT"; $(keep_status)
+	    --timeout "$$TIMEOUT" --trace "$$TRACE"; $(keep_status)
 
 ifneq ($(filter run qemu boot,$(MAKECMDGOALS)),)
 exit_status := $(OUT)/tools/exit-status.so

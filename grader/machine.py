@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import IO, List, Optional, Tuple, Union
 
 from grader import image as images
+from grader import trace
 
 MACHINES = ("vkernel", "x86_64")
 
@@ -59,6 +60,7 @@ class Setup:
     kernel_arguments: Tuple[str, ...] = ()
     disks: Tuple[Path, ...] = ()
     build: Path = Path("build")
+    trace: Optional[Path] = None  # where the event trace goes (grader/trace.py)
     options: Tuple[str, ...] = ()  # more options of the vkernel or QEMU itself
 
     @property
@@ -104,6 +106,15 @@ def check_memory(machine: str, text: str) -> None:
         raise SetupError(f"{text}: too little memory: at least 8M is needed")
 
 
+def check_trace(setup: Setup) -> None:
+    """Refuse a file for the trace that cannot be written."""
+    if setup.trace is not None:
+        try:
+            setup.trace.write_bytes(b"")
+        except OSError as error:
+            raise SetupError(f"{setup.trace}: {error.strerror}") from None
+
+
 def vkernel_arguments(setup: Setup, log: Optional[Path], results: Optional[Path]) -> List[str]:
     arguments = [str(setup.kernel), "-m", setup.memory, "-n", str(setup.cpus)]
     arguments += ["-r" if setup.writable else "-R", str(setup.image)]
@@ -115,6 +126,8 @@ def vkernel_arguments(setup: Setup, log: Optional[Path], results: Optional[Path]
         arguments += ["--log", str(log)]
     if results is not None:
         arguments += ["--results", str(results)]
+    if setup.trace is not None:
+        arguments += ["--trace", str(setup.trace)]
     return arguments + list(setup.options) + list(setup.kernel_arguments)
 
 
@@ -131,6 +144,8 @@ def x86_64_arguments(
         words.append("console=stream")
     if log is not None:
         words.append("log=debugcon")
+    if setup.trace is not None:
+        words.append("trace")  # behind a trace=EVENTS of the user's, which comes first
     if setup.command is not None:
         words += ["--", setup.command]
     # On a terminal, ^A x ends QEMU; a stream has every byte for the guest.
@@ -196,6 +211,9 @@ class Running:
             arguments = vkernel_arguments(setup, self.log_file, self.results_file)
         else:
             arguments = x86_64_arguments(setup, self.log_file, self.results_file, self.stream)
+        if setup.machine == "x86_64" and setup.trace is not None:
+            self.channel.create(setup.cpus, setup.kernel_arguments)
+            arguments += self.channel.options()
         with open(self.scratch / "errors", "wb") as errors:
             self.process = subprocess.Popen(
                 arguments,
@@ -229,6 +247,10 @@ class Running:
     def results_file(self) -> Path:
         return self.scratch / "results"
 
+    @property
+    def channel(self) -> trace.Channel:
+        return trace.Channel(self.scratch / "trace")
+
     def log(self) -> str:
         return _read(self.log_file)
 
@@ -253,9 +275,16 @@ class Running:
             self.process.stdin.close()
 
     def kill(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+        if self.process.poll() is not None:
+            return
+        if self.setup.machine == "vkernel" and self.setup.trace is not None:
+            self.process.send_signal(signal.SIGQUIT)  # it writes its trace and ends
+            try:
+                self.process.wait(SHUTDOWN_GRACE)
+            except subprocess.TimeoutExpired:
+                pass
+        self.process.kill()
+        self.process.wait()
 
     def stop(self) -> None:
         """Ask for an orderly end, and insist after a while."""
@@ -276,6 +305,8 @@ class Running:
             hung=hung,
             errors=_read(self.scratch / "errors"),
         )
+        if self.setup.machine == "x86_64" and self.setup.trace is not None:
+            self.channel.save(self.setup.trace)
         # Programs may write to the channel as well: the kernel's word is the last.
         last = outcome.results.rstrip("\n").rpartition("\n")[2]
         panic, ended = re.search(r"panic (.*)$", last), re.search(r"exit (\d+)$", last)
@@ -295,7 +326,7 @@ class Running:
 
         def expire() -> None:
             hung.set()
-            self.process.kill()
+            self.kill()
 
         timer = threading.Timer(timeout, expire) if timeout is not None else None
         if timer is not None:

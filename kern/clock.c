@@ -15,6 +15,7 @@
 #include "kern/cpu.h"
 #include "kern/machine.h"
 #include "kern/print.h"
+#include "kern/trace.h"
 #include "kern/wait.h"
 
 struct timeouts {
@@ -135,6 +136,7 @@ void timer_interrupt(void)
 {
     struct timeouts *t = cpu_self()->timeouts;
 
+    trace_name(TRACE_INTERRUPT, "timer");
     t->programmed = NSEC_NEVER;
     run_due(t);
     if (t->sched_deadline <= machine_clock())

@@ -6,6 +6,8 @@
  *      ro              mount it read-only
  *      init=PATH       the first program (default /bin/init)
  *      tlb-check=off   do not look for stale translations (debug builds, where the machine can)
+ *      trace[=EVENTS]  write what happened to the machine's trace channel at the end: the last
+ *                      EVENTS (default 32768) of each CPU (kern/trace.h)
  *      log=WHERE       the machine's: where kernel messages go
  *      console=stream  the machine's: the console is a stream of bytes, not a terminal
  */

@@ -5,6 +5,7 @@
 
 #include "kern/sched.h"
 #include "kern/thread.h"
+#include "kern/trace.h"
 #include "kern/types.h"
 #include <machine/cpu.h>
 #include <machine/param.h>
@@ -25,6 +26,9 @@ struct cpu {
     struct thread *previous; /* (s) whom the current thread was switched to from */
     struct run_queue queue;
     struct timeouts *timeouts; /* (i) kern/clock.c */
+    struct trace_ring trace;
+    bool is_stopped;                /* (a) for ever, */
+    vaddr_t stopped_pc, stopped_fp; /* and where (kern/panic.c) */
 #ifdef DEBUG
     struct spinlock *held; /* (s) the newest spinlock that this CPU holds */
 #endif

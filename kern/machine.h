@@ -74,6 +74,15 @@ int machine_start_cpu(struct cpu *cpu) must_check;
  */
 void machine_idle(void);
 
+/*
+ * For the end of the machine: make stop_interrupt() run on another CPU soon, even if that has
+ * interrupts disabled. Any context; the caller need not be a CPU.
+ */
+void machine_stop(struct cpu *cpu);
+
+/* Do nothing for ever, without using the host. Interrupts are disabled. */
+void machine_halt(void) noreturn_fn;
+
 /* Interrupt another CPU (or this one): kick_interrupt() runs there soon. Any context. */
 void machine_kick(struct cpu *cpu);
 
@@ -200,6 +209,15 @@ void machine_console_resume(void);
 /* A channel to whoever started the machine, apart from the console. Any context. */
 void machine_results_write(const void *data, size_t length);
 
+/*
+ * The channel for the event trace (kern/trace.h): to a file, if whoever started the machine asked
+ * for it. Other CPUs are stopped; the caller need not be a CPU.
+ */
+void machine_trace_write(const void *data, size_t length);
+
+/* Print the registers of a fault in the kernel, by kprintf(). */
+void machine_print_registers(const struct trapframe *registers);
+
 /* --- Random numbers ------------------------------------------------------------------------ */
 
 /* Fill `buffer` from the machine's source of entropy (to seed kern/dev/random.c). */
@@ -216,6 +234,12 @@ void cpu_main(struct cpu *cpu) noreturn_fn;
 /* The timer's deadline has come; a kick came. In an interrupt handler. */
 void timer_interrupt(void);
 void kick_interrupt(void);
+
+/*
+ * machine_stop() reached this CPU: `pc` and `fp` are the interrupted code's. Interrupts are
+ * disabled, or not: returns at once if no stop was asked for, else never.
+ */
+void stop_interrupt(vaddr_t pc, vaddr_t fp);
 
 /*
  * The end of every interrupt that was taken in kernel mode: may switch to another thread.

@@ -17,6 +17,7 @@
 #include "kern/process.h"
 #include "kern/string.h"
 #include "kern/thread.h"
+#include "kern/trace.h"
 #include "kern/tty.h"
 #include "vm/heap.h"
 #include "vm/page.h"
@@ -104,6 +105,7 @@ void kernel_main(void)
         init_cpu(id);
     page_init();
     heap_init();
+    trace_init();
     make_idle_thread(&cpus[0]);
     thread_start_kernel("start", start_thread, NULL);
     context_init(&cpus[0].idle->context, cpus[0].idle->stack, idle_start, &cpus[0]);
@@ -135,5 +137,7 @@ void kernel_power_off(int status)
     fs_shutdown();
     format(line, sizeof(line), "exit %d\n", status);
     machine_results_write(line, strlen(line));
+    interrupts_disable();
+    trace_end(cpu_self());
     machine_power_off(status);
 }

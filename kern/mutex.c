@@ -11,6 +11,7 @@
 #include "kern/cpu.h"
 #include "kern/print.h"
 #include "kern/thread.h"
+#include "kern/trace.h"
 
 void mutex_init(struct mutex *mutex, const char *name, enum lock_rank rank)
 {
@@ -48,6 +49,7 @@ static void note_taken(struct mutex *mutex, struct thread *self, vaddr_t caller)
 static void take(struct mutex *mutex, bool is_nested, vaddr_t caller)
 {
     struct thread *self = thread_self();
+    nsec_t began = 0;
 
     assert_may_sleep();
 #ifdef DEBUG
@@ -56,8 +58,12 @@ static void take(struct mutex *mutex, bool is_nested, vaddr_t caller)
     (void)is_nested;
 #endif
     spin_lock(&mutex->lock);
+    if (mutex->holder != NULL)
+        began = trace_name(TRACE_LOCK_WAIT, mutex->name);
     while (mutex->holder != NULL)
         wait_sleep(&mutex->waiters, &mutex->lock);
+    if (began != 0)
+        trace(TRACE_LOCK_TAKEN, 0, (uint64_t)mutex->name, (uint64_t)began, 0);
     note_taken(mutex, self, caller);
     spin_unlock(&mutex->lock);
 }
@@ -97,6 +103,8 @@ void mutex_unlock(struct mutex *mutex)
     *link = mutex->previous;
 #endif
     mutex->holder = NULL;
+    if (!list_is_empty(&mutex->waiters.waiters))
+        trace_name(TRACE_LOCK_RELEASED, mutex->name);
     wait_wake_one(&mutex->waiters);
     spin_unlock(&mutex->lock);
 }

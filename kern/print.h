@@ -8,6 +8,8 @@
 
 #include "kern/types.h"
 
+struct trapframe;
+
 /*
  * Format into `buffer` like the C library's vsnprintf(): %d %i %u %x %X %o %c %s %p %%, flags
  * `-`, `0`, `+`, ` ` and `#`, width and precision (also `*`), lengths hh h l ll z j t.
@@ -19,18 +21,23 @@ int format(char *buffer, size_t size, const char *fmt, ...) printf_like(3, 4);
 /* Print to the kernel log. Any context; takes the log lock. */
 void kprintf(const char *fmt, ...) printf_like(1, 2);
 
+/* In a panic: print the last message before it. */
+void log_print_last(void);
+
 /*
- * Stop the machine: print the message, this CPU's and every other CPU's backtrace and held
- * locks, tell the results channel, and power off with status 125. For broken promises of the
- * kernel only; what a user program can cause is an errno or a signal.
+ * Stop the machine: print the message and a report on all CPUs and threads (kern/panic.c), tell
+ * the results channel, and power off with status 125. For broken promises of the kernel only;
+ * what a user program can cause is an errno or a signal.
  */
 void panic(const char *fmt, ...) printf_like(1, 2) noreturn_fn;
 
 /*
  * As panic(), for a fault in the kernel that the machine caught: `pc` and `fp` are the
- * program counter and frame pointer at the fault, from where the backtrace starts.
+ * program counter and frame pointer at the fault, from where the backtrace starts; `registers`
+ * are printed as well, if not NULL.
  */
-void panic_at(vaddr_t pc, vaddr_t fp, const char *fmt, ...) printf_like(3, 4) noreturn_fn;
+void panic_at(vaddr_t pc, vaddr_t fp, const struct trapframe *registers, const char *fmt, ...)
+    printf_like(4, 5) noreturn_fn;
 
 /*
  * As panic(). explain(argument) says more, with kprintf(), between the message and the backtraces.
@@ -38,10 +45,7 @@ void panic_at(vaddr_t pc, vaddr_t fp, const char *fmt, ...) printf_like(3, 4) no
 void panic_explained(void (*explain)(const void *argument), const void *argument, const char *fmt,
                      ...) printf_like(3, 4) noreturn_fn;
 
-/*
- * Called where a CPU may wait for another one with interrupts disabled, and by the kick
- * handler: when another CPU panicked, prints this CPU's backtrace and never returns.
- */
+/* Called where a CPU waits for another one: if that stops all others, it stops here for ever. */
 void panic_check(void);
 
 /* True from the first panic on. */

@@ -27,6 +27,7 @@
 #include "kern/print.h"
 #include "kern/process.h"
 #include "kern/thread.h"
+#include "kern/trace.h"
 #include "vm/map.h"
 
 #define SLICE         (10 * NSEC_PER_MSEC)
@@ -65,8 +66,10 @@ static void kick_idle_cpu(void)
 {
     struct cpu *idle = find_idle_cpu();
 
-    if (idle != NULL && __atomic_exchange_n(&idle->is_idle, false, __ATOMIC_SEQ_CST))
+    if (idle != NULL && __atomic_exchange_n(&idle->is_idle, false, __ATOMIC_SEQ_CST)) {
+        trace(TRACE_KICK, 0, idle->id, 0, 0);
         machine_kick(idle);
+    }
 }
 
 static void set_deadline(struct run_queue *queue)
@@ -105,6 +108,7 @@ static void enqueue(struct thread *thread)
     struct cpu *cpu;
 
     interrupts_push();
+    trace_wake(thread);
     cpu = choose_cpu(thread);
     spin_lock(&cpu->queue.lock);
     push(&cpu->queue, thread);
@@ -169,6 +173,7 @@ static void switch_to(struct cpu *cpu, struct thread *self, struct thread *next)
     __atomic_store_n(&next->on_cpu, true, __ATOMIC_RELAXED);
     cpu->current = next;
     cpu->previous = self;
+    trace_switch(self, next, self->ran_since, now);
     cpu->queue.slice_end = cpu->queue.length > 0 ? now + SLICE : NSEC_NEVER;
     if (cpu->queue.length > 0)
         set_deadline(&cpu->queue);
@@ -271,6 +276,7 @@ void sched_timer(void)
 void kick_interrupt(void)
 {
     panic_check();
+    trace_name(TRACE_INTERRUPT, "kick");
     cpu_self()->need_resched = true;
 }
 

@@ -10,6 +10,7 @@
 
 #include "kern/cpu.h"
 #include "kern/print.h"
+#include "kern/trace.h"
 
 void spin_init(struct spinlock *lock, const char *name, enum lock_rank rank)
 {
@@ -75,6 +76,19 @@ static bool try_take(struct spinlock *lock)
     return __atomic_exchange_n(&lock->locked, 1, __ATOMIC_ACQUIRE) == 0;
 }
 
+static void spin(struct spinlock *lock)
+{
+    nsec_t began = trace_clock();
+
+    do {
+        while (__atomic_load_n(&lock->locked, __ATOMIC_RELAXED) != 0) {
+            panic_check();
+            cpu_relax();
+        }
+    } while (!try_take(lock));
+    trace(TRACE_LOCK_SPUN, 0, (uint64_t)lock->name, (uint64_t)began, 0);
+}
+
 static inline void take(struct spinlock *lock, bool is_nested, vaddr_t caller)
 {
     interrupts_push();
@@ -83,12 +97,8 @@ static inline void take(struct spinlock *lock, bool is_nested, vaddr_t caller)
         panic("spinlock '%s' taken twice by one CPU", lock->name);
     check_order(lock, is_nested);
 #endif
-    while (!try_take(lock)) {
-        while (__atomic_load_n(&lock->locked, __ATOMIC_RELAXED) != 0) {
-            panic_check();
-            cpu_relax();
-        }
-    }
+    if (!try_take(lock))
+        spin(lock);
 #ifdef DEBUG
     note_taken(lock, caller);
 #else

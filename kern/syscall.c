@@ -8,6 +8,7 @@
 #include "kern/print.h"
 #include "kern/process.h"
 #include "kern/thread.h"
+#include "kern/trace.h"
 
 #define TABLE_SIZE 512
 
@@ -57,11 +58,13 @@ void syscall_dispatch(void)
     uint64_t number = frame_syscall_number(&self->frame), arguments[6];
     int64_t result;
 
+    frame_syscall_arguments(&self->frame, arguments);
+    trace_syscall_enter(self, number, arguments);
     if (number == SYS_rt_sigreturn) {
         sys_rt_sigreturn(NULL); /* sets all registers, the result among them */
+        trace_syscall_exit(self, number, 0);
         return;
     }
-    frame_syscall_arguments(&self->frame, arguments);
 #ifdef DEBUG
     note_begin(self, number, arguments);
 #endif
@@ -72,6 +75,7 @@ void syscall_dispatch(void)
 #ifdef DEBUG
     note_end(self, result);
 #endif
+    trace_syscall_exit(self, number, result);
     if (result == -ERESTARTSYS || result == -ERESTARTNOHAND) {
         self->interrupted.number = (int64_t)number;
         self->interrupted.unless_handled = result == -ERESTARTNOHAND;

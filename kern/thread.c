@@ -18,6 +18,7 @@
 #include "kern/sanitizer.h"
 #include "kern/string.h"
 #include "kern/symbols.h"
+#include "kern/trace.h"
 #include "vm/heap.h"
 
 #define CACHED_THREADS 16
@@ -26,6 +27,7 @@ static struct spinlock threads_lock = SPINLOCK_INITIALIZER("threads", LOCK_THREA
 static struct list all_threads = LIST_INITIALIZER(all_threads);
 static struct list ended_threads = LIST_INITIALIZER(ended_threads); /* by run_link */
 static unsigned ended_count;
+static uint32_t last_number; /* (a) of a thread */
 
 /* The first C function on a new stack; interrupts are off. */
 static void thread_main(void *argument)
@@ -99,7 +101,8 @@ struct thread *thread_create(const char *name, struct process *process, void (*s
     thread->process = process;
     thread->start = start;
     thread->start_argument = argument;
-    thread->run_time = 0;
+    thread->run_time = thread->woken_at = thread->syscall_began = 0;
+    thread->number = __atomic_add_fetch(&last_number, 1, __ATOMIC_RELAXED);
     thread->waiting_for = NULL;
     thread->interrupted = (struct interrupted_call){.number = -1};
     thread->tid = 0;
@@ -144,6 +147,7 @@ void thread_exit(void)
     if (self->held != NULL)
         panic("thread '%s' ends holding mutex '%s'", self->name, self->held->name);
 #endif
+    trace_thread_end(self);
     self->process = NULL;
     self->state = THREAD_DEAD;
     sched_switch();
@@ -159,25 +163,65 @@ void thread_start_kernel(const char *name, void (*start)(void *), void *argument
     sched_make_runnable(thread);
 }
 
-static void print_thread(struct thread *thread)
+void thread_for_each(void (*visit)(struct thread *thread, void *argument), void *argument)
 {
-    static const char *const states[] = {"running", "sleeping", "sleeping", "dead"};
+    unsigned count = 0;
+
+    list_for_each (&all_threads, thread, struct thread, all_link) {
+        if (++count > last_number)
+            return; /* the list is broken */
+        visit(thread, argument);
+    }
+}
+
+/* How many of the threads that do not run are shown, those that hold a mutex first. */
+#define THREADS_SHOWN 24
+
+struct thread_report {
+    bool holders; /* of a mutex, or the others */
+    unsigned shown, left_out;
+};
+
+static bool holds_mutex(const struct thread *thread)
+{
+#ifdef DEBUG
+    return thread->held != NULL;
+#else
+    (void)thread;
+    return false;
+#endif
+}
+
+static void print_thread(struct thread *thread, void *argument)
+{
+    static const char *const states[] = {"runnable", "sleeping", "sleeping", "dead"};
+    struct thread_report *report = argument;
     vaddr_t low = (vaddr_t)thread->stack;
 
-    kprintf("thread '%s' (%d): %s", thread->name, thread->process != NULL ? thread->tid : 0,
-            states[thread->state]);
-    if (thread->waiting_for != NULL)
-        kprintf(" on '%s'", thread->waiting_for);
-    if (thread->on_cpu) {
-        kprintf(", on cpu %u\n", thread->cpu->id);
+    if (thread->on_cpu || thread->state == THREAD_DEAD || holds_mutex(thread) != report->holders)
+        return;
+    if (report->shown == THREADS_SHOWN) {
+        report->left_out++;
         return;
     }
+    report->shown++;
+    kprintf("thread %u '%s'", thread->number, thread->name);
+    if (thread->process != NULL)
+        kprintf(", process %d", thread->process->pid);
+    kprintf(": %s", states[thread->state]);
+    if (thread->waiting_for != NULL)
+        kprintf(" on '%s'", thread->waiting_for);
     kprintf("\n");
     backtrace_print(0, context_frame_pointer(&thread->context), low, low + KERNEL_STACK_SIZE);
 }
 
 void thread_print_all(void)
 {
-    list_for_each (&all_threads, thread, struct thread, all_link)
-        print_thread(thread);
+    struct thread_report report = {.holders = true};
+
+    thread_for_each(print_thread, &report);
+    report.holders = false;
+    thread_for_each(print_thread, &report);
+    if (report.left_out > 0)
+        kprintf("and %u more threads\n", report.left_out);
 }

@@ -72,6 +72,9 @@ struct thread {
     bool on_cpu;                         /* (a) its registers are in a CPU, not in `context` */
     nsec_t ran_since;                    /* (q) when it was switched to */
     nsec_t run_time;                     /* (q) how long it ran before that */
+    nsec_t woken_at;                     /* (q) when it was made runnable; 0: runs, or not traced */
+    nsec_t syscall_began;                /* (t) 0: in no system call, or not traced */
+    uint32_t number;                     /* (i) no other thread has it, ever */
     struct cpu *cpu;                     /* (q) where it runs, or last ran */
     struct list_node run_link;           /* (q) */
     struct list_node all_link;           /* the lock of the list of all threads */
@@ -118,5 +121,9 @@ void thread_start_kernel(const char *name, void (*start)(void *), void *argument
 /* For kern/sched.c: a thread that ended has left its stack. Any context. */
 void thread_recycle(struct thread *thread);
 
-/* Print all threads with backtraces to the log. For panic and debugging: takes no locks. */
+/* Call visit(thread, argument) for each thread. When the other CPUs are stopped: takes no lock. */
+void thread_for_each(void (*visit)(struct thread *thread, void *argument), void *argument);
+
+/* Print the threads that run on no CPU with backtraces, up to a limit; says how many it left out.
+ */
 void thread_print_all(void);

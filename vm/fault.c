@@ -24,6 +24,7 @@
 #include "kern/abi/mman.h"
 #include "kern/print.h"
 #include "kern/string.h"
+#include "kern/trace.h"
 #include "vm/anon.h"
 #include "vm/object.h"
 #include "vm/region.h"
@@ -231,12 +232,11 @@ static bool is_allowed(prot_t prot, prot_t access)
     return prot != PROT_NONE && ((prot | PROT_READ) & access) == access;
 }
 
-int map_fault_locked(struct map *map, uaddr_t address, prot_t access)
+static int find_and_resolve(struct map *map, uaddr_t address, prot_t access)
 {
     struct fault fault = {.map = map, .va = align_down(address, PAGE_SIZE), .access = access};
     int error;
 
-    assert(mutex_is_held(&map->lock));
     fault.region = region_find(map, fault.va);
     if (fault.region != NULL && fault.va < fault.region->start)
         fault.region = grow_stack(map, fault.region, fault.va);
@@ -247,6 +247,17 @@ int map_fault_locked(struct map *map, uaddr_t address, prot_t access)
     error = resolve(&fault);
     for (int i = 0; i < RECLAIM_TRIES && error == -ENOMEM && object_reclaim() > 0; i++)
         error = resolve(&fault);
+    return error;
+}
+
+int map_fault_locked(struct map *map, uaddr_t address, prot_t access)
+{
+    nsec_t began = trace_clock();
+    int error;
+
+    assert(mutex_is_held(&map->lock));
+    error = find_and_resolve(map, address, access);
+    trace(TRACE_FAULT, access, (uint64_t)began, address, (uint64_t)error);
     return error;
 }
 

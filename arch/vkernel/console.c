@@ -1,5 +1,5 @@
 /*
- * The console on standard input and output, the log, and the results channel.
+ * The console on standard input and output, the log, and the channels for results and trace.
  *
  * Output is written at once, whoever calls. If the reader is slow the CPU waits for it; nothing
  * is lost but what is written after the reader has gone.
@@ -40,6 +40,7 @@ static int keeper_fd = -1; /* the pipe to the keeper */
 
 static int log_fd = -1;     /* -1: nowhere */
 static int results_fd = -1; /* -1: nowhere */
+static int trace_fd = -1;   /* -1: nowhere */
 
 /* Whose turn it is: see above. */
 static struct {
@@ -107,6 +108,12 @@ void machine_results_write(const void *data, size_t length)
 {
     if (results_fd >= 0)
         write_all(results_fd, data, length);
+}
+
+void machine_trace_write(const void *data, size_t length)
+{
+    if (trace_fd >= 0)
+        write_all(trace_fd, data, length);
 }
 
 /* --- The terminal -------------------------------------------------------------------------- */
@@ -267,6 +274,8 @@ void console_init(void)
         log_fd = STDERR_FILENO;
     if (options.results != NULL)
         results_fd = open_channel(options.results, O_TRUNC);
+    if (options.trace != NULL)
+        trace_fd = open_channel(options.trace, O_TRUNC);
     if (is_terminal)
         make_raw();
 }

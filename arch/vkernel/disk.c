@@ -6,7 +6,7 @@
  * lists that are changed by single atomic operations, so that neither side needs a lock:
  *
  *      CPU: push on disk->submitted, wake the worker   -->   worker: take all, serve each
- *      CPU 0: take all of `completed`, call done()     <--   push on `completed`, interrupt
+ *      CPU 0: take all of `completed`, complete it     <--   push on `completed`, interrupt
  *
  * -r opens the file for reading and writing, and locks it against other instances, of QEMU as
  * well; the kernel's flush is fdatasync(2). -R maps it privately: what the guest writes stays in
@@ -150,7 +150,7 @@ void disk_interrupt(void)
     while (request != NULL) {
         struct block_request *next = next_of(request);
 
-        request->done(request);
+        block_complete(request);
         request = next;
     }
 }

@@ -42,18 +42,49 @@ static bool is_stack_overflow(vaddr_t address)
     return stack != 0 && address < stack && address >= stack - PAGE_SIZE;
 }
 
+/* What machine_print_registers() wants; floating point is not in it. */
+static void make_frame(const greg_t *registers, struct trapframe *frame)
+{
+    uint64_t segments = (uint64_t)registers[REG_CSGSFS]; /* cs, gs, fs, ss: 16 bits each */
+
+    frame->r15 = (uint64_t)registers[REG_R15];
+    frame->r14 = (uint64_t)registers[REG_R14];
+    frame->r13 = (uint64_t)registers[REG_R13];
+    frame->r12 = (uint64_t)registers[REG_R12];
+    frame->rbp = (uint64_t)registers[REG_RBP];
+    frame->rbx = (uint64_t)registers[REG_RBX];
+    frame->r11 = (uint64_t)registers[REG_R11];
+    frame->r10 = (uint64_t)registers[REG_R10];
+    frame->r9 = (uint64_t)registers[REG_R9];
+    frame->r8 = (uint64_t)registers[REG_R8];
+    frame->rax = (uint64_t)registers[REG_RAX];
+    frame->rcx = (uint64_t)registers[REG_RCX];
+    frame->rdx = (uint64_t)registers[REG_RDX];
+    frame->rsi = (uint64_t)registers[REG_RSI];
+    frame->rdi = (uint64_t)registers[REG_RDI];
+    frame->error_code = (uint64_t)registers[REG_ERR];
+    frame->rip = (uint64_t)registers[REG_RIP];
+    frame->rflags = (uint64_t)registers[REG_EFL];
+    frame->rsp = (uint64_t)registers[REG_RSP];
+    frame->cs = segments & 0xffff;
+    frame->ss = segments >> 48;
+}
+
 static void handle_fault(int signal, siginfo_t *info, void *context)
 {
     const greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
     vaddr_t address = (vaddr_t)info->si_addr;
     vaddr_t pc = (vaddr_t)registers[REG_RIP], fp = (vaddr_t)registers[REG_RBP];
+    struct trapframe frame;
 
     if (!is_cpu_thread()) /* not the kernel's business */
         die(125, 0, "internal error: %s at %#lx, address %#lx", fault_name(signal), pc, address);
     interrupts_disable();
+    make_frame(registers, &frame);
     if (signal == SIGSEGV && is_stack_overflow(address))
-        panic_at(pc, fp, "kernel stack overflow, address %#lx", address);
-    panic_at(pc, fp, "%s in the kernel, address %#lx", fault_name(signal), address);
+        panic_at(pc, fp, &frame, "kernel stack overflow of thread '%s', address %#lx",
+                 cpu_self()->current->name, address);
+    panic_at(pc, fp, &frame, "%s in the kernel, address %#lx", fault_name(signal), address);
 }
 
 void fault_init(void)

@@ -68,8 +68,10 @@ static void handle_signal(int signal, siginfo_t *info, void *context)
 {
     struct machine_cpu *machine = this_machine_cpu();
     stack_t *stack = &((ucontext_t *)context)->uc_stack;
+    const greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
 
     (void)info;
+    stop_interrupt((vaddr_t)registers[REG_RIP], (vaddr_t)registers[REG_RBP]);
     if (signal == SIGALRM)
         __atomic_or_fetch(&machine->pending, INTERRUPT_TIMER, __ATOMIC_SEQ_CST);
     if (!machine->interrupts_on) {
@@ -83,6 +85,11 @@ static void handle_signal(int signal, siginfo_t *info, void *context)
     interrupts_enable();
 }
 
+static void send_signal(const struct machine_cpu *machine)
+{
+    host_call(SYS_tgkill, host_call(SYS_getpid), machine->host_thread, SIGUSR1);
+}
+
 void interrupt_raise(struct cpu *cpu, uint32_t bits)
 {
     struct machine_cpu *machine = &cpu->machine;
@@ -93,12 +100,23 @@ void interrupt_raise(struct cpu *cpu, uint32_t bits)
     if (machine->idle)
         host_futex_wake(&machine->pending, 1);
     else
-        host_call(SYS_tgkill, host_call(SYS_getpid), machine->host_thread, SIGUSR1);
+        send_signal(machine);
 }
 
 void machine_kick(struct cpu *cpu)
 {
     interrupt_raise(cpu, INTERRUPT_KICK);
+}
+
+void machine_stop(struct cpu *cpu)
+{
+    send_signal(&cpu->machine);
+}
+
+void machine_halt(void)
+{
+    for (;;)
+        host_call(SYS_pause);
 }
 
 /* A signal that comes after `pending` was looked at changes it, and the host's futex(2) does not

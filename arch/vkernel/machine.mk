@@ -1,11 +1,12 @@
 # The vkernel: an ordinary process, linked with the host's C library. Its own sources use the
-# host's headers; kernel code is freestanding here as everywhere. The context switch and
-# the signal frame are the processor's, not the machine's, so they are shared with the PC.
+# host's headers; kernel code is freestanding here as everywhere. The context switch,
+# the signal frame and the registers are the processor's, not the machine's, so they are shared with the PC.
 
 vkernel_stub       := $(BUILD)/vkernel/stub
 vkernel_sources    := $(wildcard arch/vkernel/*.c arch/vkernel/*.S \
                                  arch/vkernel/vmspace/*.c arch/vkernel/vmspace/*.S) \
                       arch/x86_64/switch.S arch/x86_64/context.c arch/x86_64/signal_frame.c \
+                      arch/x86_64/registers.c \
                       $(SAN:%=arch/vkernel/sanitizer/%.c)
 vkernel_omit       := kern/string.c
 vkernel_cflags     := -fno-pie

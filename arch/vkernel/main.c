@@ -18,6 +18,7 @@
 #include "arch/vkernel/vmspace/vmspace.h"
 #include "kern/cpu.h"
 #include "kern/machine.h"
+#include "kern/trace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -119,6 +120,7 @@ static void serve_signals(const sigset_t *signals)
             reap_children();
         } else if (signal == SIGQUIT || signal == SIGABRT || (signal > 0 && is_asked)) {
             console_restore();
+            trace_end(NULL);
             vmspace_stop();
             _exit(128 + signal);
         } else if (signal > 0) {

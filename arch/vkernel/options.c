@@ -29,12 +29,13 @@ static const char usage[] =
     "  -c COMMAND       run this shell command instead of a shell, and end with its status\n"
     "  --log FILE       where kernel messages go (default: standard error; with -c nowhere)\n"
     "  --results FILE   where the results channel goes; fd:N is a descriptor\n"
+    "  --trace FILE     write what the kernel did lately, as JSON for a trace viewer, at the end\n"
     "  --vmspace=MEANS  how user programs are run: seccomp\n"
     "  --help           show this\n"
     "  --version        show the version\n"
     "\n"
     "Up to 8 disks, in the order given; disk0 has the root file system. Kernel words are\n"
-    "described in kern/cmdline.h, e.g. init=/bin/sh.\n"
+    "described in kern/cmdline.h, e.g. init=/bin/sh, or trace=100000 for a longer --trace.\n"
     "\n"
     "The exit status is that of `poweroff` in the guest, or of COMMAND (128 + N if signal N\n"
     "killed it); 125 when the kernel panicked, 2 for bad usage, 1 when the host refuses\n"
@@ -104,7 +105,7 @@ static void add_disk(const char *path, bool copy_on_write)
 /* The kernel's command line: the remaining words, and the command behind `--`. */
 static void join_words(char **words, int count)
 {
-    size_t size = 8 + (options.command != NULL ? strlen(options.command) : 0);
+    size_t size = 16 + (options.command != NULL ? strlen(options.command) : 0);
 
     for (int i = 0; i < count; i++)
         size += strlen(words[i]) + 1;
@@ -116,6 +117,8 @@ static void join_words(char **words, int count)
             strcat(options.words, " ");
         strcat(options.words, words[i]);
     }
+    if (options.trace != NULL) /* behind a trace=EVENTS of the user's, which comes first */
+        strcat(options.words, " trace");
     if (options.command != NULL) {
         strcat(options.words, " -- ");
         strcat(options.words, options.command);
@@ -124,10 +127,11 @@ static void join_words(char **words, int count)
 
 void options_parse(int argc, char **argv)
 {
-    enum { LOG = 256, RESULTS, VMSPACE, HELP, VERSION };
+    enum { LOG = 256, RESULTS, TRACE, VMSPACE, HELP, VERSION };
     static const struct option long_options[] = {
         {"log", required_argument, NULL, LOG},
         {"results", required_argument, NULL, RESULTS},
+        {"trace", required_argument, NULL, TRACE},
         {"vmspace", required_argument, NULL, VMSPACE},
         {"help", no_argument, NULL, HELP},
         {"version", no_argument, NULL, VERSION},
@@ -155,6 +159,9 @@ void options_parse(int argc, char **argv)
             break;
         case RESULTS:
             options.results = optarg;
+            break;
+        case TRACE:
+            options.trace = optarg;
             break;
         case VMSPACE:
             if (strcmp(optarg, "seccomp") != 0)

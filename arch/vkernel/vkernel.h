@@ -36,6 +36,7 @@ struct options {
     const char *command; /* -c, or NULL */
     const char *log;     /* --log FILE, or NULL */
     const char *results; /* --results, or NULL */
+    const char *trace;   /* --trace FILE, or NULL */
     char *words;         /* the kernel's command line */
 };
 

@@ -52,8 +52,6 @@ enum {
 
 #define DLE 0x10
 
-#define LOCK_TRIES 1000000
-
 static bool has_results;    /* (i) */
 static bool log_to_debug;   /* (i) */
 static bool is_stream;      /* (i) */
@@ -84,8 +82,7 @@ static bool port_init(uint16_t port, bool use_fifo)
 
 /*
  * Once the transmitter is empty, its FIFO takes 16 bytes, or its register one. Only one CPU at a
- * time may fill it; but one that panics may have interrupted itself in the midst of that, so none
- * waits for ever.
+ * time may fill it; but in a panic that one may have been stopped.
  */
 static void port_write(uint16_t port, const char *data, size_t length)
 {
@@ -93,8 +90,7 @@ static void port_write(uint16_t port, const char *data, size_t length)
         size_t part = port == COM1 && !is_stream ? 1 : min(length, (size_t)FIFO_SIZE);
         bool enabled = interrupts_disable();
 
-        for (int i = 0; i < LOCK_TRIES && __atomic_exchange_n(&is_writing, 1, __ATOMIC_ACQUIRE);
-             i++)
+        while (__atomic_exchange_n(&is_writing, 1, __ATOMIC_ACQUIRE) && !is_panicking())
             cpu_relax();
         while ((inb(port + PORT_STATUS) & STATUS_SENT) == 0)
             cpu_relax();

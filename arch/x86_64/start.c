@@ -10,6 +10,7 @@
 #include "arch/x86_64/serial.h"
 #include "arch/x86_64/time.h"
 #include "arch/x86_64/tlb.h"
+#include "arch/x86_64/trace_channel.h"
 #include "arch/x86_64/virtio_blk.h"
 #include "arch/x86_64/x86.h"
 #include "kern/cpu.h"
@@ -42,6 +43,7 @@ void machine_start(paddr_t start_info)
 void machine_start_devices(void)
 {
     pci_scan(virtio_blk_attach);
+    pci_scan(trace_channel_attach);
     serial_start_input();
 }
 
@@ -52,6 +54,17 @@ void machine_idle(void)
     __asm__ volatile("sti; hlt; cli" ::: "memory");
 }
 
+void machine_stop(struct cpu *cpu)
+{
+    apic_send_nmi(cpu);
+}
+
+void machine_halt(void)
+{
+    for (;;)
+        __asm__ volatile("cli; hlt");
+}
+
 /* QEMU ends with status 0 when the power goes off, with 2 * value + 1 through the exit device. */
 void machine_power_off(int status)
 {
@@ -59,8 +72,7 @@ void machine_power_off(int status)
     if (status != 0 || acpi.sleep_off == 0)
         outw(DEBUG_EXIT_PORT, (uint16_t)status);
     acpi_power_off();
-    for (;;)
-        __asm__ volatile("cli; hlt");
+    machine_halt();
 }
 
 static bool read_random(uint64_t *value)

@@ -3,7 +3,7 @@
  *
  * From user mode everything ends user_run() (user.c), which asks this file what happened. From
  * kernel mode there are only interrupts, which are handled on the spot, and exceptions, which
- * are bugs and panic. NMIs serve TLB shootdown alone (tlb.c).
+ * are bugs and panic. NMIs serve TLB shootdown (tlb.c) and the end.
  */
 #include "arch/x86_64/trap.h"
 
@@ -123,9 +123,9 @@ void trap_from_kernel(const struct trapframe *frame)
         return;
     }
     if (frame->trap_number == EXCEPTION_PAGE_FAULT)
-        panic_at(frame->rip, frame->rbp, "page fault in the kernel: %s at 0x%lx",
+        panic_at(frame->rip, frame->rbp, frame, "page fault in the kernel: %s at 0x%lx",
                  access_name(frame->error_code), read_cr2());
-    panic_at(frame->rip, frame->rbp, "%s in the kernel (error code 0x%lx)",
+    panic_at(frame->rip, frame->rbp, frame, "%s in the kernel (error code 0x%lx)",
              exception_name(frame->trap_number), frame->error_code);
 }
 
@@ -133,11 +133,14 @@ void trap_own_stack(const struct trapframe *frame)
 {
     if (frame->trap_number == EXCEPTION_NMI) {
         tlb_answer(cpu_self());
+        stop_interrupt(frame->rip, frame->rbp);
         return;
     }
     if (frame->trap_number == EXCEPTION_DOUBLE_FAULT && memory_is_guard(read_cr2()))
-        panic_at(frame->rip, frame->rbp, "kernel stack overflow");
-    panic_at(frame->rip, frame->rbp, "%s", exception_name(frame->trap_number));
+        panic_at(frame->rip, frame->rbp, frame,
+                 "kernel stack overflow of thread '%s', address 0x%lx", cpu_self()->current->name,
+                 read_cr2());
+    panic_at(frame->rip, frame->rbp, frame, "%s", exception_name(frame->trap_number));
 }
 
 /* --- From user mode ------------------------------------------------------------------------ */

@@ -6,7 +6,7 @@
  * names its slot; requests that find no slot free wait in a list. The device works on all
  * slots at once and may finish them in any order.
  *
- * Locks: disk->lock protects slots and queue. request->done() is called without it, on the boot
+ * Locks: disk->lock protects slots and queue. block_complete() is called without it, on the boot
  * CPU in the interrupt handler.
  */
 #include "arch/x86_64/virtio_blk.h"
@@ -105,7 +105,7 @@ static void submit(struct block_device *block, struct block_request *request)
 
     /* A device without the feature writes through (section 5.2.5.2). */
     if (request->is_flush && (disk->virtio.features & FEATURE_FLUSH) == 0) {
-        request->done(request);
+        block_complete(request);
         return;
     }
     spin_lock(&disk->lock);
@@ -143,7 +143,7 @@ static void interrupt(void *argument)
     struct block_request *request;
 
     while ((request = finish_one(argument)) != NULL)
-        request->done(request);
+        block_complete(request);
 }
 
 void virtio_blk_attach(const struct pci_device *pci)

@@ -3,7 +3,7 @@
  *
  * Disks are registered while the machine starts its devices and never go away, so whoever
  * found one may keep the pointer. A request belongs to the driver from block_submit() until it
- * calls request->done().
+ * calls block_complete().
  *
  * Locks: devices_lock protects the list; a sync transfer has a lock of its own, under which the
  * completion is noted. The waiter returns only after the completer released that lock, and may
@@ -15,6 +15,7 @@
 #include "kern/print.h"
 #include "kern/spinlock.h"
 #include "kern/string.h"
+#include "kern/trace.h"
 #include "kern/wait.h"
 
 static struct spinlock devices_lock = SPINLOCK_INITIALIZER("disks", LOCK_DEVICE);
@@ -71,12 +72,19 @@ void block_submit(struct block_device *device, struct block_request *request)
 {
     list_node_init(&request->link);
     request->error = 0;
+    trace_block_submit(request);
     if (is_valid(device, request)) {
         device->driver->submit(device, request);
     } else {
         request->error = -EIO;
-        request->done(request);
+        block_complete(request);
     }
+}
+
+void block_complete(struct block_request *request)
+{
+    trace_block_done(request);
+    request->done(request);
 }
 
 /* --- Transfers that sleep -------------------------------------------------------------------- */

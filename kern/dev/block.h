@@ -22,10 +22,11 @@ struct block_request {
     int error;     /* out: 0 or -EIO */
     void (*done)(struct block_request *request); /* called once, maybe in an interrupt handler */
     void *owner;                                 /* the submitter's */
+    nsec_t submitted;                            /* when, if that is traced */
 };
 
 struct block_driver {
-    /* Start a request; the driver calls request->done() later or at once. Any context. */
+    /* Start a request; the driver calls block_complete() later or at once. Any context. */
     void (*submit)(struct block_device *device, struct block_request *request);
 };
 
@@ -49,6 +50,9 @@ struct block_device *block_at(unsigned index);
 
 /* Submit a request: checks the range and calls the driver. */
 void block_submit(struct block_device *device, struct block_request *request);
+
+/* For drivers: the request is finished, `error` is set. Any context. */
+void block_complete(struct block_request *request);
 
 /*
  * Read or write `count` sectors at once, sleeping until done. `data` is in the direct map.

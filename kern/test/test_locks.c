@@ -1,4 +1,4 @@
-/* unit: kern/mutex.c kern/spinlock.c kern/wait.c kern/test/check.c kern/test/fake_cpu.c */
+/* unit: kern/mutex.c kern/spinlock.c kern/wait.c kern/test/check.c kern/test/fake_cpu.c kern/test/fake_trace.c */
 /*
  * Locks and wait queues, without a machine: one pretended CPU with two threads. A thread that
  * would sleep calls `while_asleep` instead, which plays what others do meanwhile.

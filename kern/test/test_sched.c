@@ -1,4 +1,4 @@
-/* unit: kern/sched.c kern/spinlock.c kern/test/check.c kern/test/fake_cpu.c */
+/* unit: kern/sched.c kern/spinlock.c kern/test/check.c kern/test/fake_cpu.c kern/test/fake_trace.c */
 /*
  * The run queues, without a machine: three pretended CPUs, of which this thread is one at a time
  * (cpu_self() reads GS), pretended time, and a context_switch() that only returns, as if the

@@ -95,9 +95,10 @@ static void report(const char *text)
         what = __asan_get_report_description();
     if (!is_cpu_thread())
         die(125, 0, "AddressSanitizer: %s at %#lx%s", what, address, object);
-    panic_at(0, (vaddr_t)__asan_get_report_bp(), "AddressSanitizer: %s: %s of %zu bytes at %#lx%s",
-             what, __asan_get_report_access_type() ? "write" : "read",
-             __asan_get_report_access_size(), address, object);
+    panic_at(0, (vaddr_t)__asan_get_report_bp(), NULL,
+             "AddressSanitizer: %s: %s of %zu bytes at %#lx%s", what,
+             __asan_get_report_access_type() ? "write" : "read", __asan_get_report_access_size(),
+             address, object);
 }
 
 void sanitizer_init(void)

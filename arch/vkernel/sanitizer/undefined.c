@@ -53,5 +53,6 @@ void __ubsan_on_report(void)
         die(125, 0, "UndefinedBehaviorSanitizer: %s:%u: %s", file, line, message);
     interrupts_disable();
     (void)_Unwind_Backtrace(look_at_frame, &place);
-    panic_at(place.pc, place.fp, "UndefinedBehaviorSanitizer: %s:%u: %s", file, line, message);
+    panic_at(place.pc, place.fp, NULL, "UndefinedBehaviorSanitizer: %s:%u: %s", file, line,
+             message);
 }
