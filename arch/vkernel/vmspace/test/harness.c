@@ -1,11 +1,13 @@
 /* The vmspace tests' common part; see harness.h. */
 #include "arch/vkernel/vmspace/test/harness.h"
 
+#include <dirent.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -63,6 +65,34 @@ void harness_end(void)
     printf("ok %u checks\n", check_count);
     fflush(stdout);
     _exit(0);
+}
+
+void limit_processes(const char *name, int resource, uint64_t value)
+{
+    DIR *processes = opendir("/proc");
+    unsigned limited = 0;
+
+    CHECK(processes != NULL);
+    for (struct dirent *entry; (entry = readdir(processes)) != NULL;) {
+        char path[300], found[32] = "";
+        int parent = 0, pid = atoi(entry->d_name);
+        struct rlimit limit;
+        FILE *file;
+
+        snprintf(path, sizeof(path), "/proc/%s/stat", entry->d_name);
+        file = pid > 0 ? fopen(path, "r") : NULL;
+        if (file == NULL)
+            continue;
+        if (fscanf(file, "%*d (%30[^)]) %*c %d", found, &parent) == 2 && parent == getpid() &&
+            strcmp(found, name) == 0 && prlimit(pid, resource, NULL, &limit) == 0) {
+            limit.rlim_cur = min(value, limit.rlim_max);
+            CHECK(prlimit(pid, resource, &limit, NULL) == 0);
+            limited++;
+        }
+        fclose(file);
+    }
+    closedir(processes);
+    CHECK(limited > 0);
 }
 
 uint64_t page_new(void)

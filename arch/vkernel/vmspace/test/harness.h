@@ -37,6 +37,9 @@ void harness_start(unsigned processors);
 /* Say how many checks there were, and end. */
 void harness_end(void) __attribute__((noreturn));
 
+/* Set a soft resource limit of those of our children that have this name; there are some. */
+void limit_processes(const char *name, int resource, uint64_t value);
+
 /* A zeroed page of guest memory: its physical address. */
 uint64_t page_new(void);
 

@@ -5,11 +5,8 @@
  */
 #include "arch/vkernel/vmspace/test/harness.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -47,27 +44,7 @@ static void load_places(uint64_t count)
 /* How large the host lets each stub's address space be. */
 static void limit_stubs(rlim_t size)
 {
-    struct rlimit limit = {size, RLIM_INFINITY};
-    DIR *processes = opendir("/proc");
-    unsigned limited = 0;
-
-    CHECK(processes != NULL);
-    for (struct dirent *entry; (entry = readdir(processes)) != NULL;) {
-        char path[300], name[32] = "";
-        int parent = 0, pid = atoi(entry->d_name);
-        FILE *file;
-
-        snprintf(path, sizeof(path), "/proc/%s/stat", entry->d_name);
-        file = pid > 0 ? fopen(path, "r") : NULL;
-        if (file == NULL)
-            continue;
-        if (fscanf(file, "%*d (%30[^)]) %*c %d", name, &parent) == 2 && parent == getpid() &&
-            strcmp(name, "duet-guest") == 0 && prlimit(pid, RLIMIT_AS, &limit, NULL) == 0)
-            limited++;
-        fclose(file);
-    }
-    closedir(processes);
-    CHECK(limited > 0);
+    limit_processes("duet-guest", RLIMIT_AS, size);
 }
 
 static void test_size_of_a_stub(void)
