@@ -106,6 +106,8 @@ static struct stub *bear(struct vmspace *vmspace, struct stub *parent, bool is_m
         return NULL;
     }
     stub->pid = (int)parent->words->child;
+    stub->beside = parent->beside;
+    stub->apart = parent->apart;
     if (handover_wait(stub, NULL) != HANDOVER_TRAPPED) {
         stub_free_sibling(stub);
         return NULL;
