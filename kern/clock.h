@@ -14,6 +14,18 @@ struct cpu;
 nsec_t clock_monotonic(void);
 nsec_t clock_realtime(void);
 
+/* The sum of two times, NSEC_NEVER when it is too long to count. */
+static inline nsec_t clock_add(nsec_t a, nsec_t b)
+{
+    return a > NSEC_NEVER - b ? NSEC_NEVER : a + b;
+}
+
+/*
+ * The struct timespec at `address`, one too long to count as NSEC_NEVER. kern/sys_time.c.
+ * Returns 0, -EFAULT, -ENOMEM, or -EINVAL.
+ */
+int clock_copyin(uaddr_t address, nsec_t *time) must_check;
+
 /*
  * A function to be called at a time. The owner keeps the structure until the call has been made
  * or timeout_cancel() returned.

@@ -107,18 +107,23 @@ void process_note_exec(struct process *process)
 }
 
 #define CLONE_SUPPORTED                                                                            \
-    (CSIGNAL | CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_VFORK | CLONE_SETTLS |                    \
+    (CSIGNAL | CLONE_VFORK | CLONE_OF_THREADS | CLONE_SYSVSEM | CLONE_SETTLS |                     \
      CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | CLONE_CHILD_SETTID | CLONE_DETACHED)
 
-static int check_flags(uint64_t flags)
+/* What threads share: all of it, or they are no threads. */
+#define CLONE_OF_THREADS (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD)
+
+static int check(const struct clone_request *request)
 {
-    uint64_t signal = flags & CSIGNAL;
+    uint64_t flags = request->flags, signal = flags & CSIGNAL;
 
     if ((flags & ~(uint64_t)CLONE_SUPPORTED) != 0 || (signal != 0 && signal != SIGCHLD))
         return -EINVAL;
-    /* Two processes that run in one address space at the same time are not supported. */
-    if ((flags & CLONE_VM) && !(flags & CLONE_VFORK))
+    if ((flags & (CLONE_THREAD | CLONE_SIGHAND)) &&
+        ((flags & CLONE_OF_THREADS) != CLONE_OF_THREADS || (flags & CLONE_VFORK)))
         return -EINVAL;
+    if ((flags & CLONE_SETTLS) && request->tls >= USER_MAX)
+        return -EPERM;
     return 0;
 }
 
@@ -168,13 +173,28 @@ static int make_child(const struct clone_request *request, struct thread **threa
     return error;
 }
 
+static int make_sibling(const struct clone_request *request, struct thread **thread)
+{
+    int error;
+
+    *thread = make_thread(request, process_self());
+    if (*thread == NULL)
+        return -ENOMEM;
+    error = thread_group_join(*thread);
+    if (error != 0)
+        thread_discard(*thread);
+    return error;
+}
+
 pid_t process_clone(const struct clone_request *request)
 {
     struct thread *thread = NULL;
     pid_t pid;
-    int error = check_flags(request->flags);
+    int error = check(request);
 
-    if (error == 0)
+    if (error == 0 && (request->flags & CLONE_THREAD))
+        error = make_sibling(request, &thread);
+    else if (error == 0)
         error = make_child(request, &thread);
     if (error != 0)
         return error;

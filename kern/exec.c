@@ -3,8 +3,8 @@
  *
  * A new address map is built beside the old one: the program's segments, mapped from the
  * file and read on demand, and a stack that holds what the System V ABI for x86-64 (section
- * 3.4.1) and Linux put there. Only when nothing can fail any more is the old map given up, so
- * that a failed exec leaves the program as it was.
+ * 3.4.1) and Linux put there. Only when nothing can fail any more are the process's other threads
+ * ended and the old map given up, so that a failed exec leaves the program as it was.
  *
  *      USER_MAX   +--------------------------------+
  *                 | file name, strings, 16 random  |
@@ -27,6 +27,7 @@
 #include "kern/dev/random.h"
 #include "kern/file.h"
 #include "kern/fs/vnode.h"
+#include "kern/futex.h"
 #include "kern/machine.h"
 #include "kern/print.h"
 #include "kern/process.h"
@@ -405,7 +406,7 @@ static int make_stack_region(struct map *map)
 /* --- The switch ---------------------------------------------------------------------------------
  */
 
-/* The point of no return: the process becomes the new program. */
+/* The point of no return: the process, of one thread by now, becomes the new program. */
 static void adopt(struct process *self, struct program *program, struct vnode *executable,
                   const char *path, uaddr_t stack_pointer)
 {
@@ -413,6 +414,7 @@ static void adopt(struct process *self, struct program *program, struct vnode *e
     struct vnode *old_executable = self->executable;
     const char *name = strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path;
 
+    futex_leave_program();
     interrupts_push();
     spin_lock(&self->lock);
     self->map = program->map;
@@ -426,7 +428,6 @@ static void adopt(struct process *self, struct program *program, struct vnode *e
     string_copy(thread_self()->name, name, sizeof(self->name));
 
     signal_exec();
-    thread_self()->clear_child_tid = 0;
     file_table_close_on_exec(self->files);
     user_frame_init(&thread_self()->frame, program->entry, stack_pointer);
     process_note_exec(self);
@@ -455,6 +456,11 @@ static int load(const char *path, struct exec_strings *strings, struct image *im
         error = build_stack(program, path, strings, &stack_pointer);
     if (error == 0)
         error = vnode_deny_write(image->vnode);
+    if (error == 0) {
+        error = thread_group_end_others();
+        if (error != 0)
+            vnode_allow_write(image->vnode);
+    }
     if (error != 0) {
         map_release(program->map);
         return error;

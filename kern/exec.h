@@ -29,6 +29,7 @@ void exec_strings_free(struct exec_strings *strings);
  * Replace the current process's program by the file at `path`: a static ELF executable, or a
  * script that starts with #!. Takes the strings' buffer over and frees it in any case. On
  * success the frame is the new program's; on failure nothing has changed.
- * Returns 0, vnode_lookup()'s errors, -EACCES, -ENOEXEC, -ETXTBSY, -E2BIG, -ENOMEM, -EIO.
+ * Returns 0, -EINTR (another thread ends the process, or execs), vnode_lookup()'s errors, -EACCES,
+ * -ENOEXEC, -ETXTBSY, -E2BIG, -ENOMEM, -EIO.
  */
 int process_exec(const char *path, struct exec_strings *strings) must_check;

@@ -27,6 +27,7 @@ enum lock_rank {
     LOCK_VNODE_CACHE,  /* the table of active vnodes */
     LOCK_BUFFER_CACHE, /* the table of buffers */
     LOCK_PIPE,         /* one pipe */
+    LOCK_FUTEX,        /* who waits for which futex */
     LOCK_TTY,          /* one terminal */
     LOCK_DEVICE,       /* one device driver's queue */
     LOCK_CONDVAR,      /* the inside of a condition variable */

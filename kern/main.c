@@ -12,6 +12,7 @@
 #include "kern/cmdline.h"
 #include "kern/cpu.h"
 #include "kern/fs/vnode.h"
+#include "kern/futex.h"
 #include "kern/machine.h"
 #include "kern/print.h"
 #include "kern/process.h"
@@ -106,6 +107,7 @@ void kernel_main(void)
     page_init();
     heap_init();
     trace_init();
+    futex_init();
     make_idle_thread(&cpus[0]);
     thread_start_kernel("start", start_thread, NULL);
     context_init(&cpus[0].idle->context, cpus[0].idle->stack, idle_start, &cpus[0]);

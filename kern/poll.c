@@ -121,6 +121,7 @@ int64_t sys_poll(const uint64_t arg[])
     uaddr_t address = arg[0];
     size_t count = (uint32_t)arg[1];
     struct pollfd small[POLL_SMALL], *large = NULL, *entries = small;
+    nsec_t deadline;
     int64_t result;
     int error;
 
@@ -132,8 +133,11 @@ int64_t sys_poll(const uint64_t arg[])
             return -ENOMEM;
     }
     result = copyin(entries, address, count * sizeof(*entries));
+    deadline = syscall_deadline(poll_deadline((int)arg[2]));
     if (result == 0)
-        result = poll_wait(entries, count, poll_deadline((int)arg[2]));
+        result = poll_wait(entries, count, deadline);
+    if (result == -EINTR)
+        result = syscall_restart_until(deadline);
     if (result >= 0) {
         error = copyout(address, entries, count * sizeof(*entries));
         if (error != 0)

@@ -80,8 +80,8 @@ struct process *process_find(pid_t pid);
 /* End the current process with a wait status (abi/wait.h): all of its threads. */
 void process_exit(int status) noreturn_fn;
 
-/* End the current thread. With the last one the process ends: with the status that a
- * process_exit() or process_end() gave, else with that of its first thread. */
+/* End the current thread. With the last one the process ends, with the status that a
+ * process_exit() or process_end() gave, else with this. */
 void process_leave(int status) noreturn_fn;
 
 /* Have a process end with `status`, as soon as its threads notice; process_tree_lock is held. */
@@ -89,7 +89,8 @@ void process_end(struct process *process, int status);
 
 /*
  * Make a copy of the current process as fork(2) does, or a thread in it, or what else clone(2)'s
- * flags ask for. Returns the pid or thread id, or -ENOMEM, -EAGAIN (too many), -EINVAL (flags).
+ * flags ask for. Returns the pid or thread id, or -ENOMEM, -EAGAIN (too many), -EINVAL (flags),
+ * -EPERM (a thread pointer that is no user address), -EINTR (the current thread must end).
  */
 struct clone_request {
     uint64_t flags; /* CLONE_*, abi/sched.h; the low byte is the exit signal */

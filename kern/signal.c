@@ -357,6 +357,7 @@ static void run_handler(struct thread *self, int signal, const struct signal_sou
     uint64_t mask;
     int error;
 
+    self->interrupted.deadline = 0; /* the handler's calls are others */
     spin_lock(&self->process->lock);
     request.saved_mask = state->is_suspended ? state->suspended : state->blocked;
     state->is_suspended = false;

@@ -62,15 +62,19 @@ static struct timespec to_timespec(nsec_t time)
     return (struct timespec){.tv_sec = time / NSEC_PER_SEC, .tv_nsec = time % NSEC_PER_SEC};
 }
 
-/* A span or time that a program gave; one too long to count is NSEC_NEVER. */
-static int from_timespec(const struct timespec *time, nsec_t *result)
+int clock_copyin(uaddr_t address, nsec_t *result)
 {
-    if (time->tv_sec < 0 || time->tv_nsec < 0 || time->tv_nsec >= NSEC_PER_SEC)
+    struct timespec time;
+    int error = copyin(&time, address, sizeof(time));
+
+    if (error != 0)
+        return error;
+    if (time.tv_sec < 0 || time.tv_nsec < 0 || time.tv_nsec >= NSEC_PER_SEC)
         return -EINVAL;
-    if (time->tv_sec >= NSEC_NEVER / NSEC_PER_SEC)
+    if (time.tv_sec >= NSEC_NEVER / NSEC_PER_SEC)
         *result = NSEC_NEVER;
     else
-        *result = time->tv_sec * NSEC_PER_SEC + time->tv_nsec;
+        *result = time.tv_sec * NSEC_PER_SEC + time.tv_nsec;
     return 0;
 }
 
@@ -128,12 +132,9 @@ int64_t sys_times(const uint64_t arg[])
  */
 static int64_t sleep_until(nsec_t deadline, uaddr_t remaining)
 {
-    struct interrupted_call *call = &thread_self()->interrupted;
     int error;
 
-    if (call->deadline != 0)
-        deadline = call->deadline;
-    call->deadline = 0;
+    deadline = syscall_deadline(deadline);
     error = clock_sleep_until(deadline);
     if (error == 0)
         return 0;
@@ -144,42 +145,30 @@ static int64_t sleep_until(nsec_t deadline, uaddr_t remaining)
         if (error != 0)
             return error;
     }
-    call->deadline = deadline;
-    return -ERESTARTNOHAND;
-}
-
-static nsec_t add_times(nsec_t a, nsec_t b)
-{
-    return a > NSEC_NEVER - b ? NSEC_NEVER : a + b;
+    return syscall_restart_until(deadline);
 }
 
 int64_t sys_nanosleep(const uint64_t arg[])
 {
-    struct timespec time;
     nsec_t span;
-    int error = copyin(&time, arg[0], sizeof(time));
+    int error = clock_copyin(arg[0], &span);
 
-    if (error == 0)
-        error = from_timespec(&time, &span);
     if (error != 0)
         return error;
-    return sleep_until(add_times(clock_monotonic(), span), arg[1]);
+    return sleep_until(clock_add(clock_monotonic(), span), arg[1]);
 }
 
 int64_t sys_clock_nanosleep(const uint64_t arg[])
 {
     bool is_absolute = (arg[1] & TIMER_ABSTIME) != 0;
-    struct timespec time;
     nsec_t now, target;
     int error = read_clock(arg[0], &now);
 
     if (error == 0)
-        error = copyin(&time, arg[2], sizeof(time));
-    if (error == 0)
-        error = from_timespec(&time, &target);
+        error = clock_copyin(arg[2], &target);
     if (error != 0)
         return error;
     if (is_absolute)
         target = target > now ? target - now : 0;
-    return sleep_until(add_times(clock_monotonic(), target), is_absolute ? 0 : arg[3]);
+    return sleep_until(clock_add(clock_monotonic(), target), is_absolute ? 0 : arg[3]);
 }

@@ -52,6 +52,22 @@ static void note_end(struct thread *self, int64_t result)
 }
 #endif
 
+nsec_t syscall_deadline(nsec_t deadline)
+{
+    struct interrupted_call *call = &thread_self()->interrupted;
+
+    if (call->deadline != 0)
+        deadline = call->deadline;
+    call->deadline = 0;
+    return deadline;
+}
+
+int64_t syscall_restart_until(nsec_t deadline)
+{
+    thread_self()->interrupted.deadline = deadline;
+    return -ERESTARTNOHAND;
+}
+
 void syscall_dispatch(void)
 {
     struct thread *self = thread_self();

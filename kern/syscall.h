@@ -25,6 +25,14 @@ typedef int64_t syscall_fn(const uint64_t arg[]);
 #define ERESTARTSYS    512
 #define ERESTARTNOHAND 514
 
+/*
+ * Sleeps with an end, for calls that are made again without a handler (-ERESTARTNOHAND): _deadline
+ * returns `deadline`, or that of the first time when the call goes on; _restart_until notes it and
+ * returns what the handler returns.
+ */
+nsec_t syscall_deadline(nsec_t deadline);
+int64_t syscall_restart_until(nsec_t deadline);
+
 /* Make the system call that the current thread's frame asks for and set its result there, or
  * note in thread->interrupted that it was interrupted. */
 void syscall_dispatch(void);

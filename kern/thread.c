@@ -108,7 +108,7 @@ struct thread *thread_create(const char *name, struct process *process, void (*s
     thread->tid = 0;
     thread->must_end = false;
     thread->signals = (struct thread_signals){0};
-    thread->clear_child_tid = 0;
+    thread->clear_child_tid = thread->robust_list = 0;
     list_node_init(&thread->process_link);
 #ifdef DEBUG
     thread->history.begun = thread->history.ended = 0;

@@ -94,7 +94,8 @@ struct thread {
     struct list_node process_link; /* (p) and (l) */
     bool must_end;                 /* (a) set with (p): its process or exec(2) wants it gone */
     struct thread_signals signals;
-    uaddr_t clear_child_tid; /* (t) cleared in the program's memory when it ends */
+    uaddr_t clear_child_tid; /* (t) where its end is told to the program; see kern/futex.h */
+    uaddr_t robust_list;     /* (t) set_robust_list(2) */
     struct trapframe frame;  /* (t) the user program's registers */
 };
 

@@ -18,11 +18,11 @@
  */
 #include "kern/abi/errno.h"
 #include "kern/cpu.h"
+#include "kern/futex.h"
 #include "kern/machine.h"
 #include "kern/print.h"
 #include "kern/process.h"
 #include "kern/thread.h"
-#include "kern/uaccess.h"
 
 nsec_t thread_cpu_time(const struct thread *thread)
 {
@@ -135,15 +135,6 @@ void process_exit(int status)
     process_leave(status);
 }
 
-/* What the program wants to happen in its memory when a thread ends. */
-static void tell_program(struct thread *self)
-{
-    uint32_t zero = 0;
-
-    if (self->clear_child_tid != 0)
-        (void)!copyout(self->clear_child_tid, &zero, sizeof(zero));
-}
-
 /* Take the current thread off the list; process_tree_lock is held. */
 static void unlist(struct process *process, struct thread *self)
 {
@@ -162,12 +153,12 @@ void process_leave(int status)
     struct thread *self = thread_self();
     struct process *process = self->process;
 
-    tell_program(self);
+    futex_leave_program();
     spin_lock(&process_tree_lock);
-    if (self->tid == process->pid && !process->is_ending)
-        process->status = status;
     unlist(process, self);
     if (process->thread_count == 0) {
+        if (!process->is_ending)
+            process->status = status;
         process->is_ending = true;
         process->stop_signal = 0;
         spin_unlock(&process_tree_lock);

@@ -13,6 +13,7 @@
 #include "kern/string.h"
 #include "vm/map.h"
 #include "vm/page.h"
+#include "vm/region.h"
 
 /* What is done to the bytes of one page: `n` bytes at `user`. Returns false to stop. */
 typedef bool piece_fn(char *user, size_t n, void *argument);
@@ -121,6 +122,33 @@ int map_zero(struct map *map, uaddr_t to, size_t size)
     if (!is_user_range(to, size))
         return -EFAULT;
     return for_each_piece(map, to, size, PROT_WRITE, zero_piece, NULL);
+}
+
+uint32_t *map_lock_word(struct map *map, uaddr_t address, prot_t access, struct page **page,
+                        int *error)
+{
+    size_t offset = address % PAGE_SIZE;
+    char *bytes;
+
+    *error = !is_aligned(address, sizeof(uint32_t)) ? -EINVAL : -EFAULT;
+    if (*error == -EINVAL || !is_user_range(address, sizeof(uint32_t)))
+        return NULL;
+    mutex_lock(&map->lock);
+    bytes = access_page(map, address - offset, access, error);
+    if (bytes == NULL) {
+        mutex_unlock(&map->lock);
+        return NULL;
+    }
+    *error = 0;
+    *page = NULL;
+    if (region_find(map, address)->is_shared)
+        *page = page_from_address(direct_map_address(bytes));
+    return (uint32_t *)(void *)(bytes + offset);
+}
+
+void map_unlock_word(struct map *map)
+{
+    mutex_unlock(&map->lock);
 }
 
 struct string_copy {

@@ -12,6 +12,7 @@
 #include "kern/mutex.h"
 #include "kern/print.h"
 #include "kern/string.h"
+#include "kern/syscall.h"
 #include "kern/thread.h"
 #include "kern/wait.h"
 #include "vm/copyio.h"
@@ -52,6 +53,17 @@ struct thread *thread_self(void)
 struct process *process_find(pid_t pid)
 {
     return pid == fake_process.pid ? &fake_process : NULL;
+}
+
+nsec_t syscall_deadline(nsec_t deadline)
+{
+    return deadline;
+}
+
+int64_t syscall_restart_until(nsec_t deadline)
+{
+    fake_deadline = deadline;
+    return -ERESTARTNOHAND;
 }
 
 void signal_send_thread(struct thread *thread, int signal, int code)

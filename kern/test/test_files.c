@@ -289,7 +289,7 @@ static void test_poll(void)
     CHECK(poll_one(reader, POLLIN, 20, &events) == 0);
     CHECK(fake_deadline == fake_clock + 20 * NSEC_PER_MSEC);
     fake_sleep = sleep_interrupted;
-    CHECK(poll_one(reader, POLLIN, -1, &events) == -EINTR && fake_deadline == NSEC_NEVER);
+    CHECK(poll_one(reader, POLLIN, -1, &events) == -ERESTARTNOHAND && fake_deadline == NSEC_NEVER);
     fake_sleep = sleep_until_written_and_notified;
     CHECK(poll_one(reader, POLLIN, -1, &events) == 1 && events == POLLIN);
     fake_sleep = NULL;
