@@ -49,6 +49,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--disks", default="")
     parser.add_argument("--timeout", default="")
     parser.add_argument("--trace", default="", help="a file for the event trace")
+    parser.add_argument("--seed", default="", help="of a repeatable run")
     return parser.parse_args()
 
 
@@ -143,6 +144,7 @@ def main() -> int:
         disks=tuple(Path(word) for word in split_words(options.disks)),
         build=options.build,
         trace=Path(options.trace) if options.trace else None,
+        seed=options.seed.strip() or None,
     )
     try:
         check_trace(setup)

@@ -74,6 +74,7 @@ def main() -> int:
     parser.add_argument("--kernel-arguments", default="")
     parser.add_argument("--disks", default="")
     parser.add_argument("--trace", default="", help="a file for the event trace")
+    parser.add_argument("--seed", default="", help="of a repeatable run")
     options = parser.parse_args()
     lasting = options.build / options.machine / "root.img"
     setup = Setup(
@@ -86,6 +87,7 @@ def main() -> int:
         disks=tuple(Path(word) for word in split_words(options.disks)),
         build=options.build,
         trace=Path(options.trace) if options.trace else None,
+        seed=options.seed.strip() or None,
     )
     try:
         check_trace(setup)

@@ -15,6 +15,7 @@ PYTHON := $(firstword $(wildcard /usr/bin/python3) python3)
 #v   FILES='HOST:GUEST ...'   files to put into the image first               (boot)
 #v   TIMEOUT=600              seconds after which a command counts as hung     (boot)
 #v   TESTS='-k NAME'          arguments for pytest                             (check)
+#v   SEED=4711                the same run each time: docs/determinism.md      (run, boot, check)
 
 # What the user wrote reaches the scripts through the environment and unexpanded, so that a
 # dollar sign or a quote in CMD means what it means in the guest's shell.
@@ -24,7 +25,7 @@ override $1 := $$(value $1)
 endif
 export $1
 endef
-$(foreach name,CMD FILES KERNEL_ARGS DISK TIMEOUT TRACE CPUS MEM TESTS,$(eval $(call hand_over,$(name))))
+$(foreach name,CMD FILES KERNEL_ARGS DISK TIMEOUT TRACE CPUS MEM TESTS SEED,$(eval $(call hand_over,$(name))))
 export CC PYTHON SAN
 
 # Python keeps what it has compiled below build/, and starts sooner without what is installed (-S).
@@ -34,7 +35,7 @@ unexport PYTHONDONTWRITEBYTECODE
 boot_machine := $(firstword $(MACHINE))
 console = $(PYTHON) -S -m grader.console $1 --build $(BUILD) --image $(OUT)/root.img \
               --cpus "$$CPUS" --memory "$$MEM" --kernel-arguments "$$KERNEL_ARGS" --disks "$$DISK" \
-              --trace "$$TRACE"
+              --trace "$$TRACE" --seed "$$SEED"
 
 # The machine's status becomes make's own: see grader/exit_status.c. The recipes that start one
 # leave it in a file, since a recipe that fails would end make with status 2.
@@ -62,7 +63,7 @@ start-boot: $(BUILD)/$(boot_machine)/duet $(OUT)/root.img
 	@$(PYTHON) -S -m grader.boot --machine $(boot_machine) --build $(BUILD) --cpus "$$CPUS" \
 	    --image $(OUT)/root.img --memory "$$MEM" $(if $(value CMD),--command "$$CMD") \
 	    --files "$$FILES" --kernel-arguments "$$KERNEL_ARGS" --disks "$$DISK" \
-	    --timeout "$$TIMEOUT" --trace "$$TRACE"; $(keep_status)
+	    --timeout "$$TIMEOUT" --trace "$$TRACE" --seed "$$SEED"; $(keep_status)
 
 ifneq ($(filter run qemu boot,$(MAKECMDGOALS)),)
 exit_status := $(OUT)/tools/exit-status.so

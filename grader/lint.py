@@ -22,11 +22,11 @@ MAX_COLUMNS = 100
 
 # Small is a feature: how many lines of code each part may have. Comments and blank lines are free.
 SIZE_LIMITS: Dict[str, Tuple[Tuple[str, ...], Tuple[str, ...], int]] = {
-    "the core": (("kern", "vm"), ("kern/fs", "kern/abi"), 11500),
+    "the core": (("kern", "vm"), ("kern/fs", "kern/abi"), 12500),
     "the file systems": (("kern/fs",), (), 6000),
-    "the vkernel": (("arch/vkernel",), ("arch/vkernel/vmspace",), 1650),
+    "the vkernel": (("arch/vkernel",), ("arch/vkernel/vmspace",), 2200),
     "the vmspace library": (("arch/vkernel/vmspace",), ("arch/vkernel/vmspace/example",), 3000),
-    "the PC": (("arch/x86_64",), (), 3100),
+    "the PC": (("arch/x86_64",), (), 3300),
 }
 
 Complaints = Iterator[str]

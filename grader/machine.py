@@ -39,6 +39,14 @@ END_OF_STREAM = DLE + b"E"
 # QEMU starts with less, too, and then the kernel has no place to be loaded to.
 MEMORY_MIN = 8 << 20
 
+# How QEMU runs the CPUs: each in a thread of its own; or, so that a run can be repeated, in turns
+# in one, with a clock that counts instructions, and jumps when all CPUs sleep.
+EMULATION = {
+    False: ["-accel", "tcg,thread=multi"],
+    True: ["-accel", "tcg,thread=single", "-icount", "shift=3,sleep=off"]
+    + ["-rtc", "base=2023-11-14T22:13:20,clock=vm"],
+}
+
 PR_SET_PDEATHSIG = 1
 SHUTDOWN_GRACE = 5.0
 
@@ -62,6 +70,7 @@ class Setup:
     build: Path = Path("build")
     trace: Optional[Path] = None  # where the event trace goes (grader/trace.py)
     options: Tuple[str, ...] = ()  # more options of the vkernel or QEMU itself
+    seed: Union[int, str, None] = None  # of a repeatable run (docs/determinism.md)
 
     @property
     def kernel(self) -> Path:
@@ -115,6 +124,11 @@ def check_trace(setup: Setup) -> None:
             raise SetupError(f"{setup.trace}: {error.strerror}") from None
 
 
+def kernel_words(setup: Setup) -> List[str]:
+    seed = [] if setup.seed is None else [f"seed={setup.seed}"]
+    return seed + list(setup.kernel_arguments)
+
+
 def vkernel_arguments(setup: Setup, log: Optional[Path], results: Optional[Path]) -> List[str]:
     arguments = [str(setup.kernel), "-m", setup.memory, "-n", str(setup.cpus)]
     arguments += ["-r" if setup.writable else "-R", str(setup.image)]
@@ -128,7 +142,7 @@ def vkernel_arguments(setup: Setup, log: Optional[Path], results: Optional[Path]
         arguments += ["--results", str(results)]
     if setup.trace is not None:
         arguments += ["--trace", str(setup.trace)]
-    return arguments + list(setup.options) + list(setup.kernel_arguments)
+    return arguments + list(setup.options) + kernel_words(setup)
 
 
 def x86_64_arguments(
@@ -139,7 +153,7 @@ def x86_64_arguments(
     terminal: Optional[str] = None,
 ) -> List[str]:
     """`terminal`: a pseudo-terminal for the console, instead of standard input and output."""
-    words = list(setup.kernel_arguments)
+    words = kernel_words(setup)
     if stream:
         words.append("console=stream")
     if log is not None:
@@ -152,7 +166,7 @@ def x86_64_arguments(
     console = "stdio,id=console,signal=off" + ("" if stream else ",mux=on")
     if terminal is not None:
         console = f"serial,id=console,path={terminal}"
-    arguments = ["qemu-system-x86_64", "-machine", "q35", "-accel", "tcg,thread=multi"]
+    arguments = ["qemu-system-x86_64", "-machine", "q35", *EMULATION[setup.seed is not None]]
     arguments += ["-cpu", "max", "-m", setup.memory, "-smp", str(setup.cpus)]
     arguments += ["-kernel", str(setup.kernel), "-append", " ".join(words)]
     arguments += ["-nodefaults", "-no-reboot", "-display", "none"]

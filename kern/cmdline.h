@@ -10,6 +10,8 @@
  *                      EVENTS (default 32768) of each CPU (kern/trace.h)
  *      log=WHERE       the machine's: where kernel messages go
  *      console=stream  the machine's: the console is a stream of bytes, not a terminal
+ *      seed=N          make the run repeatable (docs/determinism.md)
+ *      strategy=, schedule=  and choose its schedule so (kern/schedule_strategy.c)
  */
 #pragma once
 
@@ -17,6 +19,15 @@
 
 /* The value of `key` copied to `value` ("" for a bare word); false when it is not there. */
 bool cmdline_get(const char *key, char *value, size_t size);
+
+/* Where the value of `key` stands in the command line; it ends at a space or NUL. NULL: nowhere. */
+const char *cmdline_find(const char *key);
+
+/* Read digits at `s`; returns what follows them, or NULL when there are none or too many. */
+const char *cmdline_parse_number(const char *s, uint64_t *number);
+
+/* The value of `key` as a number; false when it is not there or is none. */
+bool cmdline_get_number(const char *key, uint64_t *number);
 
 /* What stands after ` -- `, or NULL. */
 const char *cmdline_command(void);

@@ -18,7 +18,8 @@
  *
  * Interrupts: a machine delivers timer, kick and device interrupts to a CPU only while that
  * CPU has them enabled. Handlers run on the current kernel thread's stack with interrupts
- * disabled, call the upcalls, and end with interrupt_return() (kern/sched.h).
+ * disabled, call the upcalls, and end with interrupt_return() (kern/sched.h). cpu->in_interrupt
+ * is true while an upcall runs.
  */
 #pragma once
 
@@ -206,6 +207,12 @@ bool machine_console_size(uint16_t *rows, uint16_t *columns);
 /* Called when the tty has room again after console_input() refused. */
 void machine_console_resume(void);
 
+/*
+ * Someone is about to wait for input. A machine that takes its input at points of the run, not
+ * when it happens to come, takes some now. Any context.
+ */
+void machine_console_expect(void);
+
 /* A channel to whoever started the machine, apart from the console. Any context. */
 void machine_results_write(const void *data, size_t length);
 
@@ -217,6 +224,25 @@ void machine_trace_write(const void *data, size_t length);
 
 /* Print the registers of a fault in the kernel, by kprintf(). */
 void machine_print_registers(const struct trapframe *registers);
+/* --- Controlled schedules (kern/schedule_point.h) ------------------------------------------- */
+
+/* Whether the machine runs one CPU at a time and lets the kernel say which. */
+bool machine_schedule_is_ours(void);
+
+/* A scheduling point was passed. Where time is the machine's own, it goes on a little, and
+ * the interrupts that are due are raised. */
+void machine_schedule_tick(void);
+
+/* The CPUs that could go on, as bits: those that were started and do not wait for an interrupt. */
+uint64_t machine_schedule_ready(void);
+
+/* Go on as `cpu`; returns when somebody goes on as this one. Interrupts are disabled on both. A
+ * machine whose CPUs run by themselves lets the others run for a while. */
+void machine_schedule_run(struct cpu *cpu);
+
+/* No CPU can go on. Let time pass until an interrupt was raised; false: there will be none. Called
+ * where the kernel says which CPU runs. */
+bool machine_schedule_wait(void);
 
 /* --- Random numbers ------------------------------------------------------------------------ */
 

@@ -16,6 +16,7 @@
 #include "kern/machine.h"
 #include "kern/print.h"
 #include "kern/process.h"
+#include "kern/schedule_point.h"
 #include "kern/string.h"
 #include "kern/thread.h"
 #include "kern/trace.h"
@@ -108,6 +109,7 @@ void kernel_main(void)
     heap_init();
     trace_init();
     futex_init();
+    schedule_init();
     make_idle_thread(&cpus[0]);
     thread_start_kernel("start", start_thread, NULL);
     context_init(&cpus[0].idle->context, cpus[0].idle->stack, idle_start, &cpus[0]);
@@ -137,6 +139,7 @@ void kernel_power_off(int status)
     char line[32];
 
     fs_shutdown();
+    schedule_report();
     format(line, sizeof(line), "exit %d\n", status);
     machine_results_write(line, strlen(line));
     interrupts_disable();

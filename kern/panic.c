@@ -24,6 +24,7 @@
 #include "kern/mutex.h"
 #include "kern/print.h"
 #include "kern/process.h"
+#include "kern/schedule_point.h"
 #include "kern/spinlock.h"
 #include "kern/string.h"
 #include "kern/symbols.h"
@@ -199,6 +200,7 @@ static void noreturn_fn panic_v(const struct panic_place *place, const char *fmt
     if (is_panicking())
         panic_again(message);
     __atomic_store_n(&has_panicked, true, __ATOMIC_RELEASE);
+    schedule_report();
     format(line, sizeof(line), "panic %s\n", message);
     machine_results_write(line, strlen(line));
     kprintf("\npanic: %s\n", message);

@@ -26,6 +26,7 @@
 #include "kern/machine.h"
 #include "kern/print.h"
 #include "kern/process.h"
+#include "kern/schedule_point.h"
 #include "kern/thread.h"
 #include "kern/trace.h"
 #include "vm/map.h"
@@ -141,17 +142,26 @@ void sched_interrupt(struct thread *thread)
         enqueue(thread);
 }
 
-/* The first thread of a queue that may run on `cpu`, taken off; NULL when there is none. */
+/* The first thread of a queue that may run on `cpu`, taken off; NULL when there is none. In a
+ * controlled run it may be another than the first. */
 static struct thread *take(struct cpu *cpu, struct run_queue *queue)
 {
+    struct thread *candidates[SCHEDULE_THREADS_MAX], *chosen;
+    unsigned count = 0;
+
     list_for_each (&queue->threads, thread, struct thread, run_link) {
         if (__atomic_load_n(&thread->on_cpu, __ATOMIC_ACQUIRE) && thread->cpu != cpu)
             continue;
-        list_remove(&thread->run_link);
-        queue->length--;
-        return thread;
+        candidates[count++] = thread;
+        if (!schedule_is_controlled || count == SCHEDULE_THREADS_MAX)
+            break;
     }
-    return NULL;
+    if (count == 0)
+        return NULL;
+    chosen = candidates[schedule_choose_thread(candidates, count)];
+    list_remove(&chosen->run_link);
+    queue->length--;
+    return chosen;
 }
 
 static void activate_pmap(struct thread *thread)

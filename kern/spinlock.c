@@ -10,6 +10,7 @@
 
 #include "kern/cpu.h"
 #include "kern/print.h"
+#include "kern/schedule_point.h"
 #include "kern/trace.h"
 
 void spin_init(struct spinlock *lock, const char *name, enum lock_rank rank)
@@ -76,6 +77,15 @@ static bool try_take(struct spinlock *lock)
     return __atomic_exchange_n(&lock->locked, 1, __ATOMIC_ACQUIRE) == 0;
 }
 
+/* The lock is another CPU's: wait a moment. */
+static void relax(const struct spinlock *lock)
+{
+    if (schedule_is_controlled)
+        schedule_reached(SCHEDULE_SPIN, lock, lock->name);
+    else
+        cpu_relax();
+}
+
 static void spin(struct spinlock *lock)
 {
     nsec_t began = trace_clock();
@@ -83,7 +93,7 @@ static void spin(struct spinlock *lock)
     do {
         while (__atomic_load_n(&lock->locked, __ATOMIC_RELAXED) != 0) {
             panic_check();
-            cpu_relax();
+            relax(lock);
         }
     } while (!try_take(lock));
     trace(TRACE_LOCK_SPUN, 0, (uint64_t)lock->name, (uint64_t)began, 0);
@@ -91,6 +101,7 @@ static void spin(struct spinlock *lock)
 
 static inline void take(struct spinlock *lock, bool is_nested, vaddr_t caller)
 {
+    schedule_point(SCHEDULE_LOCK, lock, lock->name);
     interrupts_push();
 #ifdef DEBUG
     if (lock->holder == cpu_self())
@@ -119,6 +130,7 @@ void spin_lock_nested(struct spinlock *lock)
 
 bool spin_trylock(struct spinlock *lock)
 {
+    schedule_point(SCHEDULE_LOCK, lock, lock->name);
     interrupts_push();
     if (!try_take(lock)) {
         interrupts_pop();
@@ -137,6 +149,7 @@ void spin_unlock(struct spinlock *lock)
 #endif
     __atomic_store_n(&lock->locked, 0, __ATOMIC_RELEASE);
     interrupts_pop();
+    schedule_point(SCHEDULE_UNLOCK, lock, NULL);
 }
 
 bool spin_is_held(const struct spinlock *lock)

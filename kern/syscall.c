@@ -7,6 +7,7 @@
 #include "kern/abi/syscall.h"
 #include "kern/print.h"
 #include "kern/process.h"
+#include "kern/schedule_point.h"
 #include "kern/thread.h"
 #include "kern/trace.h"
 
@@ -92,6 +93,7 @@ void syscall_dispatch(void)
     note_end(self, result);
 #endif
     trace_syscall_exit(self, number, result);
+    schedule_note((uint64_t)result << 10 ^ number);
     if (result == -ERESTARTSYS || result == -ERESTARTNOHAND) {
         self->interrupted.number = (int64_t)number;
         self->interrupted.unless_handled = result == -ERESTARTNOHAND;

@@ -79,6 +79,8 @@ struct thread {
     struct list_node run_link;           /* (q) */
     struct list_node all_link;           /* the lock of the list of all threads */
     struct process *process;             /* (i) NULL: a kernel thread, or it has left its process */
+    uint32_t schedule_points;            /* (t) scheduling points that it passed */
+    int64_t schedule_priority;           /* kern/schedule_strategy.c's; 0: none yet */
     void (*start)(void *);               /* (i) first function, with interrupts enabled */
     void *start_argument;                /* (i) */
     struct interrupted_call interrupted; /* (t) */

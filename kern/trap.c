@@ -14,6 +14,7 @@
 #include "kern/oom.h"
 #include "kern/process.h"
 #include "kern/sched.h"
+#include "kern/schedule_point.h"
 #include "kern/signal.h"
 #include "kern/syscall.h"
 #include "kern/thread.h"
@@ -73,9 +74,11 @@ void user_loop(void)
     struct thread *self = thread_self();
 
     for (;;) {
+        schedule_point(SCHEDULE_USER, NULL, NULL);
         user_return_checks(self);
         struct trap trap = user_run(&self->frame);
         interrupts_restore(true);
+        schedule_point(SCHEDULE_TRAP, NULL, NULL);
         handle(&trap);
     }
 }

@@ -103,6 +103,7 @@ static int wait_for_input(struct tty *tty, nsec_t deadline, bool nonblocking)
 {
     int error;
 
+    machine_console_expect();
     if (nonblocking)
         return -EAGAIN;
     error = wait_sleep_until(&tty->readers, &tty->lock, deadline, true);
@@ -225,12 +226,13 @@ static unsigned tty_poll(struct file *file, unsigned events)
     unsigned ready = POLLOUT | POLLWRNORM;
     size_t wanted = 1;
 
-    (void)events;
     spin_lock(&tty->lock);
     if (!tty->is_stream && !is_canonical(tty) && tty->termios.c_cc[VTIME] == 0)
         wanted = max(tty->termios.c_cc[VMIN], 1);
     if (tty_line_is_ready(tty) && (tty->at_eof || tty->committed - tty->read >= wanted))
         ready |= POLLIN | POLLRDNORM;
+    else if ((events & POLLIN) != 0)
+        machine_console_expect();
     spin_unlock(&tty->lock);
     return ready;
 }

@@ -6,6 +6,7 @@
  * the deadline is looked at, and only then programmed. A CPU that becomes idle takes at most one
  * such interrupt for nothing.
  */
+#include "arch/vkernel/seeded.h"
 #include "arch/vkernel/vkernel.h"
 #include "arch/vkernel/vmspace/linux.h"
 #include "kern/cpu.h"
@@ -32,6 +33,8 @@ void clock_init(void)
 
 nsec_t machine_clock(void)
 {
+    if (is_seeded)
+        return seeded_clock();
     return read_clock(CLOCK_MONOTONIC) - monotonic_at_boot;
 }
 
@@ -66,7 +69,9 @@ void machine_timer_set(nsec_t deadline)
     struct machine_cpu *machine = &cpu_self()->machine;
 
     machine->deadline = deadline;
-    if (deadline < machine->programmed)
+    if (is_seeded)
+        seeded_expect_event(deadline);
+    else if (deadline < machine->programmed)
         program(machine, deadline);
 }
 
@@ -78,7 +83,7 @@ bool clock_timer_expired(void)
     if (machine->deadline == NSEC_NEVER)
         return false;
     if (machine->deadline > machine_clock()) {
-        program(machine, machine->deadline);
+        machine_timer_set(machine->deadline);
         return false;
     }
     machine->deadline = NSEC_NEVER;

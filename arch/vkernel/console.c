@@ -16,6 +16,7 @@
  * on a pipe. A byte says that the terminal has been restored; the pipe's end without one, that the
  * vkernel is gone and the keeper has to do it.
  */
+#include "arch/vkernel/seeded.h"
 #include "arch/vkernel/vkernel.h"
 #include "arch/vkernel/vmspace/linux.h"
 #include "kern/cpu.h"
@@ -241,7 +242,67 @@ void machine_console_resume(void)
 
 void console_start_input(void)
 {
-    service_thread_start(read_input, NULL);
+    if (!is_seeded)
+        service_thread_start(read_input, NULL);
+}
+
+/* --- Input of a seeded run ----------------------------------------------------------------- */
+
+static bool is_expected; /* a program waits for input */
+static bool is_ending;   /* someone asked for the end: time goes on without input, too */
+
+void machine_console_expect(void)
+{
+    is_expected = true;
+}
+
+void console_expect_end(void)
+{
+    is_ending = true;
+}
+
+/* Whether a read would not have to wait. `may_sleep`: wait until that is so, or SIGUSR1 comes. */
+static bool is_readable(bool may_sleep)
+{
+    struct pollfd wait = {STDIN_FILENO, POLLIN, 0};
+    struct host_timespec no_time = {0, 0};
+    uint64_t signals = 1UL << (SIGALRM - 1); /* what is blocked meanwhile */
+
+    return host_call(SYS_ppoll, &wait, 1, may_sleep ? NULL : &no_time, &signals, sizeof(signals)) >
+           0;
+}
+
+/* Read a byte, waiting for it; false at the end of the input. */
+static bool read_byte(unsigned char *byte)
+{
+    long n;
+
+    while ((n = host_call(SYS_read, STDIN_FILENO, byte, 1)) == -EAGAIN || n == -EINTR)
+        (void)is_readable(true);
+    return n == 1;
+}
+
+/*
+ * A stream is read by lines, however its bytes arrive, and waited for even if something else
+ * will happen: so a run does not depend on when its input was written. What people type comes when
+ * it comes.
+ */
+bool console_take_input(bool may_sleep)
+{
+    bool wait = may_sleep || (!is_terminal && !is_ending);
+
+    if ((!is_expected && !is_terminal) || input.is_full || input.is_end || !is_readable(wait))
+        return false;
+    is_expected = false;
+    input.length = input.taken = 0;
+    do {
+        input.is_end = !read_byte(&input.bytes[input.length]);
+        input.length += !input.is_end;
+    } while (!input.is_end && !is_terminal && input.length < sizeof(input.bytes) &&
+             input.bytes[input.length - 1] != '\n');
+    input.is_full = 1;
+    interrupt_raise(&cpus[0], INTERRUPT_CONSOLE);
+    return true;
 }
 
 /* --- Start --------------------------------------------------------------------------------- */

@@ -5,11 +5,13 @@
  * for a kernel thread's stack for ever. It never ends but with the process.
  */
 #include "kern/cpu.h"
+#include "arch/vkernel/seeded.h"
 #include "arch/vkernel/vkernel.h"
 #include "arch/vkernel/vmspace/linux.h"
 #include "arch/vkernel/vmspace/vmspace.h"
 #include "kern/abi/errno.h"
 #include "kern/machine.h"
+#include "kern/schedule_point.h"
 #include "kern/thread.h"
 
 #include <asm/prctl.h>
@@ -37,7 +39,9 @@ unsigned machine_cpu_count(void)
 /* The one who is waited for may have lost its processor to the one who waits. */
 void machine_yield(void)
 {
-    if (++cpu_self()->machine.relaxed % RELAX_SPINS == 0)
+    if (is_seeded)
+        schedule_point(SCHEDULE_RELAX, NULL, NULL);
+    else if (++cpu_self()->machine.relaxed % RELAX_SPINS == 0)
         host_call(SYS_sched_yield);
 }
 
@@ -54,7 +58,7 @@ void cpu_count_host(void)
     host_cpu_count = 1;
     if (sched_getaffinity(0, sizeof(host_cpus), &host_cpus) == 0)
         host_cpu_count = (unsigned)CPU_COUNT(&host_cpus);
-    machine_is_crowded = options.cpus >= host_cpu_count;
+    machine_is_crowded = is_seeded || options.cpus >= host_cpu_count;
 }
 
 /*
@@ -111,7 +115,7 @@ unsigned cpu_host_processors(void)
  * (vmspace.h). */
 bool cpu_is_bound(void)
 {
-    return 2 * options.cpus > host_cpu_count;
+    return 2 * (is_seeded ? 1 : options.cpus) > host_cpu_count;
 }
 
 /* Which processor is first differs from instance to instance. */
@@ -137,17 +141,21 @@ static void become_cpu(struct cpu *cpu)
     sigset_t interrupts;
 
     machine->self = cpu;
-    machine->vframe = &vframes[cpu - cpus];
+    machine->vframe = &vframes[cpu->id];
     machine->host_thread = (int)host_call(SYS_gettid);
     host_call(SYS_arch_prctl, ARCH_SET_GS, machine);
     machine->fault_stack = fault_stack_install();
-    clock_init_machine_cpu(cpu);
+    if (is_seeded)
+        seeded_start();
+    else
+        clock_init_machine_cpu(cpu);
     vmspace_cpu_busy(true);
     if (cpu_is_bound())
         bind_to_processor(cpu->id);
     sigemptyset(&interrupts);
-    sigaddset(&interrupts, SIGUSR1);
     sigaddset(&interrupts, SIGALRM);
+    if (!is_seeded)
+        sigaddset(&interrupts, SIGUSR1);
     pthread_sigmask(SIG_UNBLOCK, &interrupts, NULL);
 }
 
@@ -184,8 +192,16 @@ static void *other_cpu_main(void *argument)
  * with interrupts disabled, since it must not be interrupted and moved. */
 int machine_start_cpu(struct cpu *cpu)
 {
-    bool were_on = interrupts_disable();
-    int error = start_host_thread(other_cpu_main, cpu);
+    bool were_on;
+    int error;
+
+    if (is_seeded) {
+        cpu->machine.vframe = &vframes[cpu->id];
+        seeded_start_cpu(cpu, enter_idle);
+        return 0;
+    }
+    were_on = interrupts_disable();
+    error = start_host_thread(other_cpu_main, cpu);
 
     interrupts_restore(were_on);
     return error == 0 ? 0 : -EIO;

@@ -12,12 +12,14 @@
  * well; the kernel's flush is fdatasync(2). -R maps it privately: what the guest writes stays in
  * our memory.
  */
+#include "arch/vkernel/seeded.h"
 #include "arch/vkernel/vkernel.h"
 #include "arch/vkernel/vmspace/linux.h"
 #include "kern/cpu.h"
 #include "kern/dev/block.h"
 #include "kern/machine.h"
 #include "kern/print.h"
+#include "kern/schedule_point.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,6 +28,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define LATENCY_MIN  (20 * NSEC_PER_USEC) /* of a request in a seeded run */
+#define LATENCY_SPAN (100 * NSEC_PER_USEC)
+
 /* (i) immutable after start, (a) atomic */
 struct disk {
     struct block_device device;
@@ -33,6 +38,9 @@ struct disk {
     uint8_t *data;                   /* (i) of a file that is not, or NULL */
     struct block_request *submitted; /* (a) newest first, linked by link.next */
     volatile uint32_t work;          /* (a) counts submissions: the worker sleeps on it */
+    struct list queue;               /* of a seeded run: oldest first */
+    nsec_t served_at;                /* and when the oldest will be served */
+    uint64_t served;                 /* and how many were */
 };
 
 static struct disk disks[DISK_MAX];
@@ -130,12 +138,54 @@ static void *worker(void *argument)
     return NULL;
 }
 
+/* --- In a seeded run ----------------------------------------------------------------------- */
+
+/* A disk then serves one request after the other, each after a time that the seed gives, and the
+ * transfer happens when that is over. */
+static void expect_event(struct disk *disk)
+{
+    if (disk->served_at == NSEC_NEVER)
+        disk->served_at =
+            machine_clock() + LATENCY_MIN +
+            (nsec_t)(schedule_random(disk->device.name, disk->served++) % LATENCY_SPAN);
+    seeded_expect_event(disk->served_at);
+}
+
+static void serve_first(struct disk *disk)
+{
+    struct block_request *request = list_pop(&disk->queue, struct block_request, link);
+
+    request->error = serve(disk, request);
+    push(&completed, request);
+    interrupt_raise(&cpus[0], INTERRUPT_DISK);
+    disk->served_at = NSEC_NEVER;
+    if (!list_is_empty(&disk->queue))
+        expect_event(disk);
+}
+
+nsec_t disk_raise_due(nsec_t now)
+{
+    nsec_t next = NSEC_NEVER;
+
+    for (unsigned i = 0; i < options.disk_count; i++) {
+        if (disks[i].served_at <= now)
+            serve_first(&disks[i]);
+        next = min(next, disks[i].served_at);
+    }
+    return next;
+}
+
 /* --- For the kernel ------------------------------------------------------------------------ */
 
 static void submit(struct block_device *device, struct block_request *request)
 {
     struct disk *disk = device->driver_data;
 
+    if (is_seeded) {
+        list_push_back(&disk->queue, &request->link);
+        expect_event(disk);
+        return;
+    }
     push(&disk->submitted, request);
     __atomic_add_fetch(&disk->work, 1, __ATOMIC_SEQ_CST);
     host_futex_wake(&disk->work, 1);
@@ -207,6 +257,8 @@ static void open_disk(struct disk *disk, const struct disk_option *option)
         close(fd);
         disk->fd = -1;
     }
+    list_init(&disk->queue);
+    disk->served_at = NSEC_NEVER;
     disk->device.sectors = (uint64_t)size / SECTOR_SIZE;
     disk->device.driver = &driver;
     disk->device.driver_data = disk;
@@ -216,6 +268,6 @@ void disk_open_all(void)
 {
     for (unsigned i = 0; i < options.disk_count; i++)
         open_disk(&disks[i], &options.disks[i]);
-    for (unsigned i = 0; i < options.disk_count; i++)
+    for (unsigned i = 0; i < options.disk_count && !is_seeded; i++)
         service_thread_start(worker, &disks[i]);
 }

@@ -15,6 +15,7 @@
  * the host's sigreturn then restores is right there, too: all CPUs have the same signal mask, and
  * FS and GS bases are not in a signal frame. Only the alternate stack is, and is set right.
  */
+#include "arch/vkernel/seeded.h"
 #include "arch/vkernel/vkernel.h"
 #include "arch/vkernel/vmspace/linux.h"
 #include "arch/vkernel/vmspace/vmspace.h"
@@ -31,6 +32,7 @@ static struct machine_cpu *this_machine_cpu(void)
 
 static void serve(uint32_t bits)
 {
+    cpu_self()->in_interrupt = true;
     if (bits & INTERRUPT_KICK)
         kick_interrupt();
     if ((bits & INTERRUPT_TIMER) && clock_timer_expired())
@@ -39,8 +41,11 @@ static void serve(uint32_t bits)
         disk_interrupt();
     if (bits & INTERRUPT_CONSOLE)
         console_interrupt();
-    if (bits & INTERRUPT_SHUTDOWN)
+    if (bits & INTERRUPT_SHUTDOWN) {
+        console_expect_end();
         shutdown_request();
+    }
+    cpu_self()->in_interrupt = false;
 }
 
 /* Serve what is pending and let another thread run if it should. Interrupts are disabled before
@@ -72,6 +77,11 @@ static void handle_signal(int signal, siginfo_t *info, void *context)
 
     (void)info;
     stop_interrupt((vaddr_t)registers[REG_RIP], (vaddr_t)registers[REG_RBP]);
+    if (is_seeded) {
+        if (signal == SIGALRM)
+            seeded_alarm();
+        return;
+    }
     if (signal == SIGALRM)
         __atomic_or_fetch(&machine->pending, INTERRUPT_TIMER, __ATOMIC_SEQ_CST);
     if (!machine->interrupts_on) {
@@ -97,7 +107,9 @@ void interrupt_raise(struct cpu *cpu, uint32_t bits)
 
     if ((old & bits) == bits)
         return; /* whoever set them sees to it */
-    if (machine->idle)
+    if (is_seeded)
+        seeded_wake();
+    else if (machine->idle)
         host_futex_wake(&machine->pending, 1);
     else
         send_signal(machine);
@@ -110,7 +122,10 @@ void machine_kick(struct cpu *cpu)
 
 void machine_stop(struct cpu *cpu)
 {
-    send_signal(&cpu->machine);
+    if (is_seeded)
+        seeded_stop(cpu);
+    else
+        send_signal(&cpu->machine);
 }
 
 void machine_halt(void)
@@ -125,6 +140,10 @@ void machine_idle(void)
 {
     struct machine_cpu *machine = this_machine_cpu();
 
+    if (is_seeded) {
+        seeded_idle();
+        return;
+    }
     __atomic_store_n(&machine->idle, 1, __ATOMIC_SEQ_CST);
     vmspace_cpu_busy(false);
     while (__atomic_load_n(&machine->pending, __ATOMIC_SEQ_CST) == 0)

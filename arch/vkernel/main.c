@@ -13,6 +13,7 @@
  * the signals by which the host's users ask us to end. It outlives everything, which matters:
  * the stubs are its children, and the host kills them when it goes.
  */
+#include "arch/vkernel/seeded.h"
 #include "arch/vkernel/vkernel.h"
 #include "arch/vkernel/vmspace/linux.h"
 #include "arch/vkernel/vmspace/vmspace.h"
@@ -177,6 +178,7 @@ int main(int argc, char **argv)
 
     open_standard_descriptors();
     options_parse(argc, argv);
+    seeded_init();
     cpu_count_host();
     clock_init();
     signal(SIGPIPE, SIG_IGN);

@@ -28,6 +28,7 @@ static const char usage[] =
     "  -R IMAGE         a disk: the file is read; what is written is lost at the end\n"
     "  -c COMMAND       run this shell command instead of a shell, and end with its status\n"
     "  --log FILE       where kernel messages go (default: standard error; with -c nowhere)\n"
+    "  --seed N         the same run each time, in virtual time (kernel word seed=N)\n"
     "  --results FILE   where the results channel goes; fd:N is a descriptor\n"
     "  --trace FILE     write what the kernel did lately, as JSON for a trace viewer, at the end\n"
     "  --vmspace=MEANS  how user programs are run: seccomp\n"
@@ -107,11 +108,14 @@ static void join_words(char **words, int count)
 {
     size_t size = 16 + (options.command != NULL ? strlen(options.command) : 0);
 
+    size += options.seed != NULL ? strlen(options.seed) : 0;
     for (int i = 0; i < count; i++)
         size += strlen(words[i]) + 1;
     options.words = calloc(1, size);
     if (options.words == NULL)
         die(1, ENOMEM, "the command line");
+    if (options.seed != NULL)
+        sprintf(options.words, "seed=%s%s", options.seed, count > 0 ? " " : "");
     for (int i = 0; i < count; i++) {
         if (i > 0)
             strcat(options.words, " ");
@@ -127,10 +131,11 @@ static void join_words(char **words, int count)
 
 void options_parse(int argc, char **argv)
 {
-    enum { LOG = 256, RESULTS, TRACE, VMSPACE, HELP, VERSION };
+    enum { LOG = 256, RESULTS, SEED, TRACE, VMSPACE, HELP, VERSION };
     static const struct option long_options[] = {
         {"log", required_argument, NULL, LOG},
         {"results", required_argument, NULL, RESULTS},
+        {"seed", required_argument, NULL, SEED},
         {"trace", required_argument, NULL, TRACE},
         {"vmspace", required_argument, NULL, VMSPACE},
         {"help", no_argument, NULL, HELP},
@@ -159,6 +164,9 @@ void options_parse(int argc, char **argv)
             break;
         case RESULTS:
             options.results = optarg;
+            break;
+        case SEED:
+            options.seed = optarg;
             break;
         case TRACE:
             options.trace = optarg;

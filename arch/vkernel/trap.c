@@ -11,6 +11,7 @@
  * disabled (vmspace.h).
  */
 #include "kern/trap.h"
+#include "arch/vkernel/seeded.h"
 #include "arch/vkernel/vkernel.h"
 #include "arch/vkernel/vmspace/vmspace.h"
 #include "arch/x86_64/signal_frame.h"
@@ -19,12 +20,15 @@
 #include "kern/cpu.h"
 #include "kern/machine.h"
 #include "kern/print.h"
+#include "kern/process.h"
 #include "vm/pmap.h"
 
 #include <string.h>
 
 #define WINDOW      ((void *)USER_MIN)
 #define WINDOW_SIZE (USER_MAX - USER_MIN)
+
+#define REPORTS_MAX 10
 
 /* --- Running ------------------------------------------------------------------------------- */
 
@@ -60,6 +64,21 @@ static struct trap describe(const struct trapframe *frame, const struct vextfram
     }
 }
 
+/* From here on this run may differ from others with its seed. It is said a few times only. */
+static void report_stopped(const struct trapframe *frame)
+{
+    static unsigned reported;
+    char line[128];
+
+    if (++reported > REPORTS_MAX)
+        return;
+
+    format(line, sizeof(line), "not repeatable: process %d (%s) was stopped at %#lx\n",
+           process_self()->pid, thread_self()->name, frame_pc(frame));
+    kprintf("%s", line);
+    machine_results_write(line, strlen(line));
+}
+
 struct trap user_run(struct trapframe *frame)
 {
     struct machine_cpu *machine = &cpu_self()->machine;
@@ -69,6 +88,8 @@ struct trap user_run(struct trapframe *frame)
         return (struct trap){.kind = TRAP_PAGE_FAULT, .access = PROT_EXEC, .address = frame->rip};
     machine->in_guest = true;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    if (is_seeded)
+        seeded_guest_begins();
     if (machine->pending == 0)
         error = vmspace_ctl(machine->vmspace, VMSPACE_CTL_RUN, frame, machine->vframe);
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
@@ -77,6 +98,8 @@ struct trap user_run(struct trapframe *frame)
         return (struct trap){.kind = TRAP_INTERRUPT};
     if (error != 0)
         panic("vmspace_ctl: error %d", -error);
+    if (is_seeded && seeded_guest_ended())
+        report_stopped(frame);
     return describe(frame, machine->vframe);
 }
 

@@ -35,6 +35,7 @@ struct options {
     unsigned disk_count;
     const char *command; /* -c, or NULL */
     const char *log;     /* --log FILE, or NULL */
+    const char *seed;    /* --seed, or NULL */
     const char *results; /* --results, or NULL */
     const char *trace;   /* --trace FILE, or NULL */
     char *words;         /* the kernel's command line */
@@ -53,6 +54,10 @@ void die(int status, int error, const char *format, ...) printf_like(3, 4) noret
 void cpu_count_host(void);
 unsigned cpu_host_processors(void);
 bool cpu_is_bound(void);
+/* cpu.c: how many processors the host has for us, and whether that is enough: a CPU that
+ * waits for a user program may look for a while instead of sleeping at once. */
+void cpu_count_host(void);
+bool cpu_may_spin(void);
 
 /* Run kernel_main() on CPU 0, a host thread of its own. */
 void cpu_start_boot(void);
@@ -79,11 +84,17 @@ void console_init(void);
 void console_start_input(void);
 void console_restore(void);   /* the terminal as it was; any context */
 void console_interrupt(void); /* on CPU 0: pass on what was read */
+/* Seeded: when a program waits for input, have it interrupt CPU 0. `may_sleep`: nothing else
+ * will happen but that. Returns whether there was some. */
+bool console_take_input(bool may_sleep);
+void console_expect_end(void); /* Seeded: a shutdown was asked for */
 
 /* disk.c */
 void disk_open_all(void);  /* errors end the process */
 void disk_start_all(void); /* register them */
 void disk_interrupt(void); /* on CPU 0: complete requests */
+/* Seeded: serve what is due, interrupt CPU 0, and return when more will be. */
+nsec_t disk_raise_due(nsec_t now);
 
 /* fault.c: catch the faults of the kernel itself. */
 void fault_init(void);

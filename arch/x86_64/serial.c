@@ -216,6 +216,10 @@ void machine_console_resume(void)
         apic_send_interrupt(&cpus[0], vector);
 }
 
+void machine_console_expect(void)
+{
+}
+
 void serial_start_input(void)
 {
     vector = interrupt_allocate(receive, NULL);

@@ -82,6 +82,43 @@ int machine_start_cpu(struct cpu *cpu)
     return -EIO;
 }
 
+/* --- Controlled schedules: CPUs run by themselves, repeatably if the emulator counts instructions
+ * - */
+
+bool machine_schedule_is_ours(void)
+{
+    return false;
+}
+
+void machine_schedule_tick(void)
+{
+}
+
+uint64_t machine_schedule_ready(void)
+{
+    uint64_t ready = 0;
+
+    for (unsigned id = 0; id < machine_cpu_count(); id++) {
+        if (cpus[id].current != NULL && !cpus[id].is_idle)
+            ready |= 1UL << id;
+    }
+    return ready;
+}
+
+/* QEMU's only thread goes on with the next CPU at a PAUSE. */
+void machine_schedule_run(struct cpu *cpu)
+{
+    (void)cpu;
+    cpu_relax();
+}
+
+bool machine_schedule_wait(void)
+{
+    return false;
+}
+
+/* --- On another CPU ------------------------------------------------------------------------- */
+
 void smp_start(void)
 {
     struct cpu *cpu = starting;

@@ -89,12 +89,14 @@ static void handle_interrupt(uint64_t vector)
 {
     uint64_t device = vector - VECTOR_DEVICE_FIRST;
 
+    cpu_self()->in_interrupt = true;
     if (vector == VECTOR_TIMER)
         time_interrupt();
     else if (vector == VECTOR_KICK)
         kick_interrupt();
     else if (device < VECTOR_DEVICE_COUNT && handlers[device].function != NULL)
         handlers[device].function(handlers[device].argument);
+    cpu_self()->in_interrupt = false;
     if (vector != VECTOR_SPURIOUS)
         apic_end_of_interrupt();
 }

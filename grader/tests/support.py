@@ -23,6 +23,9 @@ BUILD = OUT / f"san-{SAN}" if SAN else OUT
 # The root image with everything that tests want in addition.
 IMAGE = CHECK / "root.img"
 
+# `make check SEED=N`: the machines' runs are repeatable.
+SEED = os.environ.get("SEED") or None
+
 # Silence for so long means that a machine hangs. Generous: it only costs when a test fails.
 HANG = 180.0
 
@@ -31,7 +34,7 @@ both_machines = pytest.mark.parametrize("machine", ["vkernel", "x86_64"])
 
 def make_setup(machine: str, **changes: object) -> Setup:
     """make_setup("vkernel", cpus=1, command="ls"): a machine on the image for tests."""
-    return Setup(machine=machine, image=IMAGE, build=BUILD).with_(**changes)
+    return Setup(machine=machine, image=IMAGE, build=BUILD, seed=SEED).with_(**changes)
 
 
 def needs(command: str) -> pytest.MarkDecorator:
@@ -42,7 +45,7 @@ def needs(command: str) -> pytest.MarkDecorator:
 def clean_environment(**more: str) -> Dict[str, str]:
     """The environment without what an outer make put there."""
     hidden = {"CMD", "FILES", "KERNEL_ARGS", "DISK", "TIMEOUT", "TRACE", "CPUS", "MEM", "TESTS"}
-    hidden |= {"MACHINE"}
+    hidden |= {"MACHINE", "SEED"}
     hidden |= {name for name in os.environ if name.startswith(("MAKE", "MFLAGS"))}
     return {**{name: os.environ[name] for name in os.environ if name not in hidden}, **more}
 

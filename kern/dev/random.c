@@ -12,6 +12,7 @@
 
 #include "kern/abi/errno.h"
 #include "kern/machine.h"
+#include "kern/schedule_point.h"
 #include "kern/spinlock.h"
 #include "kern/string.h"
 #include "kern/syscall.h"
@@ -65,6 +66,17 @@ static void chacha20_block(const uint32_t key[], uint64_t counter, uint32_t out[
         out[i] = x[i] + start[i];
 }
 
+/* From the machine, or, where a run is to be repeated, from its seed. */
+static void make_first_key(void)
+{
+    if (!schedule_is_controlled) {
+        machine_random(random_key, sizeof(random_key));
+        return;
+    }
+    for (unsigned i = 0; i < KEY_WORDS; i++)
+        random_key[i] = (uint32_t)schedule_random("random bytes", i);
+}
+
 /* A key for one request; the generator moves on to its next. */
 static void take_key(uint32_t key[])
 {
@@ -72,7 +84,7 @@ static void take_key(uint32_t key[])
 
     spin_lock(&random_lock);
     if (!random_is_seeded) {
-        machine_random(random_key, sizeof(random_key));
+        make_first_key();
         random_is_seeded = true;
     }
     chacha20_block(random_key, 0, block);

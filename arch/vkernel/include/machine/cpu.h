@@ -25,6 +25,7 @@ struct machine_cpu {
     int timer;                      /* (i) the host's timer */
     nsec_t deadline;                /* (s) when timer_interrupt() is to be called */
     nsec_t programmed;              /* (s) when the host's timer will go off */
+    nsec_t busy_until;              /* (s) seeded: a program computes until then */
     volatile bool in_guest;         /* (s) inside user_run(): an interrupt must end it */
     struct vextframe *vframe;       /* (i) for vmspace_ctl() and vmspace_kick() */
     void *vmspace;                  /* (s) of the active page table */

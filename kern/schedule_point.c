@@ -1,0 +1,272 @@
+/*
+ * Scheduling points: where a controlled run decides who goes on.
+ *
+ * Concurrency bugs need a certain order of steps of several CPUs and threads. On real hardware
+ * chance decides about it, here a strategy does, at the points where the order can matter: before a
+ * spinlock is taken and after it was released (and so around every sleep, wake-up, mutex and
+ * interrupt-enable, which are made of these), at traps, and where schedule_point() stands.
+ *
+ *      schedule_reached()
+ *        machine_schedule_tick()      time goes on; timers and devices that are due interrupt
+ *        the strategy chooses         another CPU | the thread gives way | nothing
+ *        machine_schedule_run(cpu)    that CPU goes on from its own last point
+ *        ... later ...                someone chooses this CPU again
+ *        interrupts are enabled       and what is pending is taken
+ *
+ * A CPU that waits for a spinlock is not a choice until the lock is released; one that idles, not
+ * until it has an interrupt, or there is a thread that it could take over (hardware may wake it at
+ * any time). When nobody is left, time jumps to the next event of a device or timer; and when
+ * there is none either, that is a deadlock, exactly.
+ *
+ * On a machine whose CPUs run by themselves a choice of another CPU lets the others run for a
+ * while; the run is repeatable if what the machine does meanwhile is.
+ *
+ * Each agent (a thread, or the interrupt handlers of a CPU) counts its points. All choices that
+ * were not the preferred ones, each named by agent and count, determine the run: they are its
+ * schedule, which a list can replay (kern/schedule_strategy.c).
+ *
+ * Locks: none. Where the kernel chooses between CPUs they run one at a time.
+ */
+#include "kern/schedule_point.h"
+
+#include "kern/cmdline.h"
+#include "kern/cpu.h"
+#include "kern/machine.h"
+#include "kern/print.h"
+#include "kern/sched.h"
+#include "kern/schedule_strategy.h"
+#include "kern/string.h"
+#include "kern/thread.h"
+
+bool schedule_is_controlled;
+
+static uint64_t seed;
+static bool chooses_cpus; /* (i) one CPU runs at a time, and we say which */
+
+/* What the run came to. */
+static struct {
+    uint64_t points, switches;
+    uint64_t hash; /* of all that has to be the same with the same seed */
+} run;
+
+static const void *spins_on[MAX_CPUS]; /* the lock that a CPU waits for, or NULL */
+
+/* --- Numbers --------------------------------------------------------------------------------- */
+
+uint64_t schedule_generate(uint64_t *state)
+{
+    uint64_t z = *state += 0x9e3779b97f4a7c15UL;
+
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9UL;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebUL;
+    return z ^ z >> 31;
+}
+
+uint64_t schedule_random(const char *what, uint64_t number)
+{
+    uint64_t state = seed;
+
+    for (; *what != '\0'; what++)
+        state = schedule_generate(&state) ^ (uint8_t)*what;
+    state = schedule_generate(&state) ^ number;
+    return schedule_generate(&state);
+}
+
+void schedule_note(uint64_t value)
+{
+    if (!schedule_is_controlled)
+        return;
+    run.hash = (run.hash ^ value) * 0x9e3779b97f4a7c15UL;
+    run.hash ^= run.hash >> 29;
+}
+
+/* --- Who could go on ------------------------------------------------------------------------- */
+
+static struct schedule_agent next_agent(struct cpu *cpu)
+{
+    struct thread *thread = cpu->current;
+
+    if (cpu->in_interrupt || thread == NULL)
+        return (struct schedule_agent){SCHEDULE_INTERRUPTS + cpu->id, cpu->schedule_points++};
+    return (struct schedule_agent){thread->number, thread->schedule_points++};
+}
+
+static void lock_was_released(const void *lock)
+{
+    for (unsigned id = 0; id < machine_cpu_count(); id++) {
+        if (spins_on[id] == lock)
+            spins_on[id] = NULL;
+    }
+}
+
+static bool is_thread_waiting(void)
+{
+    for (unsigned id = 0; id < machine_cpu_count(); id++) {
+        if (cpus[id].queue.length > 0)
+            return true;
+    }
+    return false;
+}
+
+/* The CPUs that could go on, as bits. */
+static uint64_t find_ready(void)
+{
+    uint64_t ready = machine_schedule_ready();
+    bool is_work = is_thread_waiting();
+
+    for (unsigned id = 0; id < machine_cpu_count(); id++) {
+        if (spins_on[id] != NULL)
+            ready &= ~(1UL << id);
+        else if (is_work && cpus[id].is_idle)
+            ready |= 1UL << id;
+    }
+    return ready;
+}
+
+/* The first of a set of CPUs behind `id`, in a circle. */
+static unsigned next_in_turn(uint64_t set, unsigned id)
+{
+    uint64_t behind = set & ~((2UL << id) - 1);
+
+    return (unsigned)__builtin_ctzl(behind != 0 ? behind : set);
+}
+
+/* Whether the current thread could give way to another one on its CPU. */
+static bool may_give_way(const struct cpu *cpu, bool interrupts_were_on)
+{
+    return interrupts_were_on && cpu->queue.length > 0 && cpu->current != cpu->idle &&
+           !cpu->in_interrupt;
+}
+
+/* Who could go on instead of `cpu`, which cannot: time passes until there is somebody. */
+static uint64_t find_others(const struct cpu *cpu, enum schedule_kind kind)
+{
+    uint64_t others = find_ready() & ~(1UL << cpu->id);
+
+    if (others == 0 && kind == SCHEDULE_RELAX)
+        return 1UL << cpu->id;
+    while (others == 0) {
+        if (!machine_schedule_wait())
+            panic("deadlock: no thread can run, and no event will change that");
+        others = find_ready();
+    }
+    return others;
+}
+
+static void ask(struct schedule_question *question, const struct cpu *cpu, bool interrupts_were_on)
+{
+    if (question->is_forced) {
+        question->alternatives = find_others(cpu, question->kind);
+        question->preferred = next_in_turn(question->alternatives, cpu->id);
+        return;
+    }
+    question->preferred = cpu->id;
+    question->alternatives = 1UL << cpu->id;
+    question->alternatives |= find_ready();
+    if (may_give_way(cpu, interrupts_were_on))
+        question->alternatives |= 1UL << SCHEDULE_GIVE_WAY;
+}
+
+/* --- Points ---------------------------------------------------------------------------------- */
+
+static unsigned choose(struct schedule_question *question, const struct cpu *cpu,
+                       bool interrupts_were_on)
+{
+    bool wants = schedule_strategy_wants(question);
+
+    if (!wants && !question->is_forced)
+        return cpu->id;
+    ask(question, cpu, interrupts_were_on);
+    if (!wants || (question->alternatives & (question->alternatives - 1)) == 0)
+        return question->preferred;
+    return schedule_strategy_choose(question);
+}
+
+/* Others go on until this CPU is chosen again. */
+static void run_cpu(const struct cpu *self, struct cpu *next)
+{
+    if (next == self)
+        return;
+    run.switches++;
+    if (next->is_idle && (machine_schedule_ready() & 1UL << next->id) == 0)
+        machine_kick(next); /* it looks for a thread */
+    machine_schedule_run(next);
+}
+
+/* As the handler of an interrupt that came just now would do it. */
+static void give_way(void)
+{
+    bool were_on = interrupts_disable();
+
+    cpu_self()->need_resched = true;
+    interrupt_return();
+    interrupts_restore(were_on);
+}
+
+void schedule_reached(enum schedule_kind kind, const void *object, const char *name)
+{
+    bool were_on, is_forced;
+    struct schedule_question question;
+    struct cpu *cpu;
+    unsigned choice;
+
+    (void)name;
+    if (is_panicking())
+        return;
+    were_on = interrupts_disable();
+    cpu = cpu_self();
+    machine_schedule_tick();
+    is_forced = kind >= SCHEDULE_SPIN && kind <= SCHEDULE_IDLE && chooses_cpus;
+    if (kind == SCHEDULE_UNLOCK)
+        lock_was_released(object);
+    else if (kind == SCHEDULE_SPIN && chooses_cpus)
+        spins_on[cpu->id] = object;
+    question =
+        (struct schedule_question){.kind = kind, .agent = next_agent(cpu), .is_forced = is_forced};
+    choice = choose(&question, cpu, were_on);
+    run.points++;
+    schedule_note((uint64_t)kind << 56 | (uint64_t)choice << 48 | (uint64_t)cpu->id << 40 |
+                  question.agent.number);
+    if (choice != SCHEDULE_GIVE_WAY)
+        run_cpu(cpu, &cpus[choice]);
+    interrupts_restore(were_on);
+    if (choice == SCHEDULE_GIVE_WAY)
+        give_way();
+}
+
+unsigned schedule_choose_thread(struct thread *const threads[], unsigned count)
+{
+    struct schedule_question question = {.kind = SCHEDULE_TAKE, .threads = threads};
+
+    if (!schedule_is_controlled || count == 1)
+        return 0;
+    question.agent = next_agent(cpu_self());
+    question.alternatives = (1UL << count) - 1;
+    return schedule_strategy_wants(&question) ? schedule_strategy_choose(&question) : 0;
+}
+
+/* --- Start and end --------------------------------------------------------------------------- */
+
+void schedule_init(void)
+{
+    char value[24];
+
+    if (!cmdline_get("seed", value, sizeof(value)))
+        return;
+    if (!cmdline_get_number("seed", &seed))
+        panic("seed=%s is not a number", value);
+    chooses_cpus = machine_schedule_is_ours();
+    schedule_strategy_init(seed);
+    schedule_is_controlled = true;
+}
+
+void schedule_report(void)
+{
+    char line[128];
+
+    if (!schedule_is_controlled)
+        return;
+    format(line, sizeof(line), "seed %lu: %lu points, %lu switches, %ld ns, hash %016lx\n", seed,
+           run.points, run.switches, machine_clock(), run.hash);
+    machine_results_write(line, strlen(line));
+}
