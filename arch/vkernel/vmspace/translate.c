@@ -28,6 +28,8 @@
 #define AROUND      16 /* pages that a fault may map, aligned */
 #define ARENA_CHUNK (1UL << 18)
 
+#define PTE_LARGE_PAT (1UL << 12) /* of a large page: a caching attribute, no address bit */
+
 /* --- The walk ------------------------------------------------------------------------------ */
 
 struct translation {
@@ -79,6 +81,20 @@ static bool set_bits(pte_t *entry, pte_t pte, pte_t bits)
                                        __ATOMIC_SEQ_CST);
 }
 
+/*
+ * Whether a present entry has bits set that must be 0: of its address those that memory does not
+ * have, and those inside of a large page (but PAT); and there are no large pages in the top table.
+ */
+static bool is_reserved(pte_t pte, int level)
+{
+    uint64_t inside = (1UL << pte_shift(level)) - 1;
+
+    if (level == 1 || !pte_is_leaf(pte, level))
+        return !is_memory(pte_address(pte));
+    return level == PTE_LEVELS || (pte_address(pte) & inside & ~PTE_LARGE_PAT) != 0 ||
+           !is_memory(pte_address(pte));
+}
+
 /* One attempt at a walk. Returns 0, -EFAULT with *error, or -EAGAIN: an entry changed. */
 static int walk_once(uint64_t table, uint64_t address, uint64_t access, struct translation *result,
                      uint64_t *error)
@@ -88,14 +104,14 @@ static int walk_once(uint64_t table, uint64_t address, uint64_t access, struct t
     for (int level = PTE_LEVELS;; level--) {
         pte_t *entry, pte;
 
-        if (!is_memory(table)) {
-            *error |= PAGEFAULT_RESERVED | PAGEFAULT_PRESENT;
-            return -EFAULT;
-        }
         entry = (pte_t *)memory_at(table) + pte_index(address, level);
         pte = __atomic_load_n(entry, __ATOMIC_ACQUIRE);
         if (!pte_is_present(pte))
             return -EFAULT;
+        if (is_reserved(pte, level)) {
+            *error |= PAGEFAULT_RESERVED | PAGEFAULT_PRESENT;
+            return -EFAULT;
+        }
         if (!pte_is_leaf(pte, level)) {
             if (!set_bits(entry, pte, PTE_ACCESSED))
                 return -EAGAIN;
@@ -106,14 +122,14 @@ static int walk_once(uint64_t table, uint64_t address, uint64_t access, struct t
             continue;
         }
         *error |= PAGEFAULT_PRESENT;
-        if (!is_allowed(result, pte, access))
-            return -EFAULT;
         result->page = (pte_address(pte) & ~((1UL << pte_shift(level)) - 1)) |
                        (address & ((1UL << pte_shift(level)) - 1) & ~(PAGE_SIZE - 1));
         if (!is_memory(result->page)) {
             *error |= PAGEFAULT_RESERVED;
             return -EFAULT;
         }
+        if (!is_allowed(result, pte, access))
+            return -EFAULT;
         if (!set_bits(entry, pte, PTE_ACCESSED | ((access & PAGEFAULT_WRITE) ? PTE_DIRTY : 0)))
             return -EAGAIN;
         pte |= (access & PAGEFAULT_WRITE) ? PTE_DIRTY : 0;
@@ -132,6 +148,10 @@ static int walk(struct vmspace *vmspace, uint64_t address, uint64_t access,
     *error = access | PAGEFAULT_USER;
     if (vmspace->root == NO_ROOT || address < vmspace->start || address >= vmspace->end)
         return -EFAULT;
+    if (!is_memory(vmspace->root)) {
+        *error |= PAGEFAULT_RESERVED | PAGEFAULT_PRESENT;
+        return -EFAULT;
+    }
     do {
         status = walk_once(vmspace->root, address, access, result, error);
     } while (status == -EAGAIN);

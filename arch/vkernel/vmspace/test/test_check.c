@@ -253,6 +253,46 @@ static void test_many_pages(void)
     CHECK(resume() == 0);
 }
 
+/* What goes wrong behind another mistake is found when that one is put right: here a right that an
+ * upper level gives and takes back before there was a check. */
+static void test_one_behind_another(void)
+{
+    uint64_t behind = AT + 16 * PAGE_SIZE;
+    pte_t *upper = entry_of_level(AT, 3), *first, old;
+
+    *upper &= ~PTE_WRITE;
+    invalidate_all();
+    first = use(AT, RW, ENTRY(load));
+    (void)use(behind, RW, ENTRY(load));
+    old = *first;
+    *first = 0;
+    *upper |= PTE_WRITE;
+    frame_start(&frame, ENTRY(store));
+    frame.rdi = behind;
+    CHECK(space_run(&space, &frame) == VMSPACE_SYSCALL && last.address == AT);
+    *upper &= ~PTE_WRITE; /* as it was when all was in order, but not what the stub has */
+    CHECK(resume() == 1 && last.address == AT);
+    *first = old;
+    CHECK(resume() == 1 && last.address == behind && last.protection == RW);
+    *upper |= PTE_WRITE;
+    invalidate_all();
+    CHECK(resume() == 0);
+}
+
+/* A line of entries that becomes empty takes no other with it. */
+static void test_empty_line(void)
+{
+    pte_t *first = use(AT, RW, ENTRY(store)), *second = use(AT + 16 * PAGE_SIZE, RW, ENTRY(store));
+
+    *first = 0;
+    space_invalidate(&space, AT);
+    CHECK(resume() == 0);
+    *second = 0;
+    CHECK(resume() == 1 && last.address == AT + 16 * PAGE_SIZE);
+    space_invalidate(&space, AT + 16 * PAGE_SIZE);
+    CHECK(resume() == 0);
+}
+
 int main(void)
 {
     alarm(60);
@@ -266,5 +306,7 @@ int main(void)
     test_gains();
     test_change_under_way();
     test_many_pages();
+    test_one_behind_another();
+    test_empty_line();
     harness_end();
 }
