@@ -45,6 +45,13 @@ guest load_spin                 /* read *rdi for ever */
 1:  mov (%rdi), %rax
     jmp 1b
 
+guest hunt                      /* write *(rdi + 8) for ever, until *rdi is rsi: system call */
+1:  cmp %rsi, (%rdi)
+    je 2f
+    mov %rdi, 8(%rdi)
+    jmp 1b
+2:  syscall
+
 guest divide
     xor %ecx, %ecx
     xor %edx, %edx
