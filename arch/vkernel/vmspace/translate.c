@@ -325,8 +325,12 @@ static int map_page(struct vmspace *vmspace, uint64_t address, uint64_t page, ui
     return 0;
 }
 
-/* Map those pages around `address` that were accessed before, as far as their entries say. Returns
- * 0, or -ENOMEM when there was no memory for all of them. */
+/*
+ * Map the page of `address` as the walk found it, even if its entry has changed since: who changed
+ * it will invalidate it and must find it in the shadow. And those pages around it that were
+ * accessed before, as far as their entries say. Returns 0, or -ENOMEM when there was no memory
+ * for all of them.
+ */
 static int map_around(struct vmspace *vmspace, uint64_t address, const struct translation *found)
 {
     uint64_t first = align_down(address, (uint64_t)AROUND * PAGE_SIZE);
@@ -337,7 +341,7 @@ static int map_around(struct vmspace *vmspace, uint64_t address, const struct tr
 
         if (at < vmspace->start || at >= vmspace->end)
             continue;
-        if (found->level == 1) {
+        if (found->level == 1 && at != address) {
             ptrdiff_t distance = ((int64_t)at - (int64_t)address) / (int64_t)PAGE_SIZE;
             pte_t pte = __atomic_load_n(found->leaf + distance, __ATOMIC_ACQUIRE);
 
@@ -361,7 +365,8 @@ int translate_and_map(struct vmspace *vmspace, uint64_t address, uint64_t access
     if (status != 0)
         return status;
     address = align_down(address, PAGE_SIZE);
-    /* The host faulted there, so whatever the shadow says, it has no such mapping. */
+    /* The host faulted there: it has no such mapping, whatever the shadow says, or another one,
+     * which is now replaced. */
     shadow = shadow_find(vmspace, address >> SHADOW_BITS, false);
     if (shadow != NULL && shadow->entries[pte_index(address, 1)] != 0) {
         shadow->entries[pte_index(address, 1)] = 0;

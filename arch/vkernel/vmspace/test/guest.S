@@ -45,12 +45,18 @@ guest load_spin                 /* read *rdi for ever */
 1:  mov (%rdi), %rax
     jmp 1b
 
-guest hunt                      /* write *(rdi + 8) for ever, until *rdi is rsi: system call */
-1:  cmp %rsi, (%rdi)
-    je 2f
+guest overwrite                 /* write *(rdi + 8) for ever, with a system call 0 now and then; if */
+1:  mov $100, %ecx              /* *rdi is rsi, system call 1 */
+2:  cmp %rsi, (%rdi)
+    je 3f
     mov %rdi, 8(%rdi)
+    dec %ecx
+    jnz 2b
+    xor %eax, %eax
+    syscall
     jmp 1b
-2:  syscall
+3:  mov $1, %eax
+    syscall
 
 guest divide
     xor %ecx, %ecx

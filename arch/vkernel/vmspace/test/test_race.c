@@ -3,32 +3,48 @@
  * Walks against invalidations: when MADV_INVAL has returned, nobody uses the old translation,
  * whatever walks, faults and resumes were going on.
  *
- * Guests of several address spaces, each on a CPU (a host thread) of its own, read and write one
- * page as fast as they can. Another CPU takes the page from all of them, in one of three ways, and
- * right after the invalidations uses it for something else: it writes a canary where the guests
- * read, which none of them may ever see, and a value where they write, which must stay. Yet
- * another CPU reads the page with vmspace_pread() all the time.
+ * Guests in two address spaces, one of which has two CPUs, read and write one page as fast as they
+ * can. Another CPU takes the page from all of them, in one of three ways, and right after the
+ * invalidations uses it for something else: it writes a canary where the guests read, which none
+ * of them may ever see, and a value where they write, which must stay. Yet another one reads the
+ * page with vmspace_pread().
+ *
+ * The moment of the change varies, and often it is that of a write fault of a guest that has just
+ * read. A fault maps 15 other pages first, so that it takes its time.
  */
 #include "arch/vkernel/vmspace/test/harness.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <string.h>
 #include <unistd.h>
 
-GUEST(hunt)
+GUEST(overwrite)
 
-#define AT     GUEST_DATA
+#define WINDOW GUEST_DATA /* of pages that a fault maps together; the one at AT is the last */
+#define AROUND 16
+#define AT     (WINDOW + (AROUND - 1) * PAGE_SIZE)
 #define CANARY 0xdeadcafe0badf00dUL
 #define QUIET  0x600d600d600d600dUL
 #define RW     (PROT_READ | PROT_WRITE)
 
-enum { SPACES = 3, ROUNDS = 1500, PAGES = 4 };
+enum { SPACES = 2, CPUS = 3, ROUNDS = 5000, PAGES = 4 };
 
 static struct space spaces[SPACES];
 static pte_t *entries[SPACES]; /* (a) of AT in each */
 static uint64_t pages[PAGES];  /* the guests' page in turn */
+
+/* A host thread that runs a guest. */
+static struct cpu {
+    struct space *space;
+    pte_t **entry;
+    struct vextframe vframe;
+    pthread_t thread;
+} cpus[CPUS] = {
+    {.space = &spaces[0], .entry = &entries[0]},
+    {.space = &spaces[1], .entry = &entries[1]},
+    {.space = &spaces[1], .entry = &entries[1]},
+};
 
 static bool is_done;                          /* (a) */
 static unsigned long fault_count, read_count; /* (a) */
@@ -48,24 +64,27 @@ static bool ended(void)
     return __atomic_load_n(&is_done, __ATOMIC_ACQUIRE);
 }
 
-/* A CPU that runs a guest; the page fault handler waits until the page is there again. */
+/* The page fault handler waits until the page is there again. */
 static void *run_guest(void *argument)
 {
-    size_t number = (size_t)argument;
+    struct cpu *cpu = argument;
     struct trapframe frame = {0};
 
-    frame_start(&frame, ENTRY(hunt));
+    frame_start(&frame, ENTRY(overwrite));
     frame.rdi = AT;
     frame.rsi = CANARY;
     while (!ended()) {
-        uint64_t reason = space_run(&spaces[number], &frame);
-
-        CHECK(reason == VMSPACE_PAGEFAULT || reason == VMSPACE_INTERRUPT); /* not the canary */
-        if (reason != VMSPACE_PAGEFAULT)
+        CHECK(vmspace_ctl(cpu->space, VMSPACE_CTL_RUN, &frame, &cpu->vframe) == 0);
+        if (frame.trap_number == VMSPACE_SYSCALL)
+            CHECK(frame_syscall_number(&frame) == 0); /* has not seen the canary */
+        if (frame.trap_number == VMSPACE_SYSCALL || frame.trap_number == VMSPACE_INTERRUPT) {
+            sched_yield();
             continue;
-        CHECK(spaces[number].vframe.vx_address >= AT && spaces[number].vframe.vx_address < AT + 16);
+        }
+        CHECK(frame.trap_number == VMSPACE_PAGEFAULT);
+        CHECK(cpu->vframe.vx_address >= AT && cpu->vframe.vx_address < AT + 16);
         __atomic_fetch_add(&fault_count, 1, __ATOMIC_RELAXED);
-        while (!(__atomic_load_n(entries[number], __ATOMIC_ACQUIRE) & PTE_WRITE) && !ended())
+        while (!(__atomic_load_n(*cpu->entry, __ATOMIC_ACQUIRE) & PTE_WRITE) && !ended())
             sched_yield();
     }
     return NULL;
@@ -81,7 +100,7 @@ static void *read_from_outside(void *unused)
             CHECK(word != CANARY);
             __atomic_fetch_add(&read_count, 1, __ATOMIC_RELAXED);
         }
-        sched_yield();
+        usleep(100);
     }
     return unused;
 }
@@ -95,17 +114,23 @@ static void set_entries(pte_t pte)
 static void invalidate_all(void)
 {
     for (size_t i = 0; i < SPACES; i++)
-        space_invalidate(&spaces[i], AT);
+        CHECK(vmspace_mcontrol(&spaces[i], (void *)WINDOW, AROUND * PAGE_SIZE, MADV_INVAL, 0) == 0);
 }
 
-/* Let the guests run: until they have written to the page, or some of them wait in a fault. */
-static void wait_for_guests(unsigned page)
+/* Let the guests run until one of a space has read or written the page, or for another while; in
+ * each round another moment. */
+static void wait_for_guests(unsigned round)
 {
-    unsigned long faults = __atomic_load_n(&fault_count, __ATOMIC_RELAXED);
+    pte_t bits = round % 7 < 5 ? PTE_ACCESSED : PTE_DIRTY;
+    pte_t *entry = entries[round / 7 % SPACES];
 
-    while (words_of(page)->written != AT &&
-           __atomic_load_n(&fault_count, __ATOMIC_RELAXED) == faults)
-        sched_yield();
+    for (unsigned i = 0; i < 2000 && !(__atomic_load_n(entry, __ATOMIC_ACQUIRE) & bits); i++) {
+        if (i % 100 == 99)
+            sched_yield();
+        __asm__ volatile("pause");
+    }
+    for (unsigned i = round * 7919 % 300; i > 0; i--)
+        __asm__ volatile("pause");
 }
 
 /* Use the page for something else while the guests go on, and see that they leave it alone. */
@@ -152,36 +177,41 @@ static void protect(unsigned round)
 
 int main(void)
 {
-    pthread_t threads[SPACES + 1];
+    uint64_t other;
+    pthread_t reader;
 
     alarm(200);
     harness_start(false);
     for (int i = 0; i < PAGES; i++)
         pages[i] = page_new();
+    other = page_new();
     for (size_t i = 0; i < SPACES; i++) {
         space_create(&spaces[i]);
         entries[i] = space_entry(&spaces[i], AT);
+        for (int neighbour = 1; neighbour < AROUND; neighbour++)
+            entries[i][-neighbour] = pte_make_user(other, PROT_READ) | PTE_ACCESSED;
     }
     set_entries(pte_make_user(pages[0], RW));
-    for (size_t i = 0; i < SPACES; i++)
-        CHECK(pthread_create(&threads[i], NULL, run_guest, (void *)i) == 0);
-    CHECK(pthread_create(&threads[SPACES], NULL, read_from_outside, NULL) == 0);
-    for (unsigned round = 0; round < ROUNDS; round++) {
+    for (size_t i = 0; i < CPUS; i++)
+        CHECK(pthread_create(&cpus[i].thread, NULL, run_guest, &cpus[i]) == 0);
+    CHECK(pthread_create(&reader, NULL, read_from_outside, NULL) == 0);
+    for (unsigned round = 0; round < ROUNDS || fault_count < ROUNDS; round++) {
         CHECK(round < PAGES || words_of(round + 1)->written == QUIET); /* to this day */
         *words_of(round + 1) = (struct words){0, 0};
         wait_for_guests(round);
-        if (round % 3 == 0)
+        if (round % 11 == 0)
             replace(round);
-        else if (round % 3 == 1)
-            take(round);
-        else
+        else if (round % 11 == 1)
             protect(round);
+        else
+            take(round);
     }
     __atomic_store_n(&is_done, true, __ATOMIC_RELEASE);
-    for (size_t i = 0; i < SPACES; i++)
-        vmspace_kick(&spaces[i].vframe);
-    for (size_t i = 0; i <= SPACES; i++)
-        pthread_join(threads[i], NULL);
+    for (size_t i = 0; i < CPUS; i++) {
+        vmspace_kick(&cpus[i].vframe);
+        pthread_join(cpus[i].thread, NULL);
+    }
+    pthread_join(reader, NULL);
     CHECK(fault_count > 0 && read_count > 0);
     harness_end();
 }
