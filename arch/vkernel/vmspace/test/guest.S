@@ -45,8 +45,9 @@ guest load_spin                 /* read *rdi for ever */
 1:  mov (%rdi), %rax
     jmp 1b
 
-guest overwrite                 /* write *(rdi + 8) for ever, with a system call 0 now and then; if */
-1:  mov $100, %ecx              /* *rdi is rsi, system call 1 */
+/* Write *(rdi + 8) for ever, with system call 0 now and then; system call 1 when *rdi is rsi. */
+guest overwrite
+1:  mov $100, %ecx
 2:  cmp %rsi, (%rdi)
     je 3f
     mov %rdi, 8(%rdi)
