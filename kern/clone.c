@@ -145,6 +145,11 @@ static struct thread *make_thread(const struct clone_request *request, struct pr
     if (request->flags & CLONE_CHILD_CLEARTID)
         thread->clear_child_tid = request->child_tid;
     thread->signals.blocked = self->signals.blocked;
+    /* Not two at the same time on one stack. */
+    if (!(request->flags & CLONE_VM) || (request->flags & CLONE_VFORK)) {
+        thread->signals.stack = self->signals.stack;
+        thread->signals.stack_size = self->signals.stack_size;
+    }
     return thread;
 }
 

@@ -127,21 +127,30 @@ void user_frame_copy(struct trapframe *to, struct trapframe *from);
 
 /*
  * Signal handlers (Linux's x86-64 frame: restorer, ucontext, siginfo, floating-point state below
- * the red zone). push: save the frame and `request` on the user's stack and make the program
- * continue in the handler. pop: the opposite, for rt_sigreturn(2); stores the mask to restore.
- * Return 0, -EFAULT when the stack is not accessible (the program gets SIGSEGV), or -ENOMEM.
+ * the red zone). push: save the frame and `request` on the user's stack, or below `top`, and make
+ * the program continue in the handler. pop: the opposite, for rt_sigreturn(2); stores what is to be
+ * restored.
+ * Return 0, -EFAULT when the stack is not accessible or too small (the program gets SIGSEGV), or
+ * -ENOMEM.
  */
+struct signal_saved {
+    uint64_t mask;
+    uaddr_t stack; /* the alternate one */
+    size_t stack_size;
+};
 struct signal_request {
     int signal;
     int code;                          /* si_code */
     uaddr_t address;                   /* si_addr, of a fault */
     int32_t sender;                    /* si_pid, of kill(2) */
     uint64_t handler, restorer, flags; /* the action's */
-    uint64_t saved_mask;
+    struct signal_saved saved;
+    uaddr_t top;    /* of the alternate stack, to start there; 0: go on where the program is */
+    uaddr_t bottom; /* of the alternate stack, if the handler runs there; else 0 */
 };
 int user_frame_push_signal(struct trapframe *frame,
                            const struct signal_request *request) must_check;
-int user_frame_pop_signal(struct trapframe *frame, uint64_t *saved_mask) must_check;
+int user_frame_pop_signal(struct trapframe *frame, struct signal_saved *saved) must_check;
 
 /* The thread of `frame` is about to be freed: forget what the machine knows of it. */
 void user_frame_release(struct trapframe *frame);

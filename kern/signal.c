@@ -257,6 +257,7 @@ void signal_exec(void)
             *action = (struct kernel_sigaction){.handler = SIG_DFL};
     }
     self->signals.is_suspended = false;
+    self->signals.stack = self->signals.stack_size = 0;
     spin_unlock(&process->lock);
 }
 
@@ -340,6 +341,40 @@ static bool restarts_with(const struct kernel_sigaction *action)
     return (action->flags & SA_RESTART) && !thread_self()->interrupted.unless_handled;
 }
 
+bool signal_is_on_stack(void)
+{
+    const struct thread *self = thread_self();
+    uaddr_t sp = frame_stack(&self->frame);
+
+    return sp > self->signals.stack && sp - self->signals.stack <= self->signals.stack_size;
+}
+
+int signal_set_stack(uaddr_t stack, size_t size)
+{
+    struct thread *self = thread_self();
+
+    if (signal_is_on_stack())
+        return -EPERM;
+    if (size != 0 && size < MINSIGSTKSZ)
+        return -ENOMEM;
+    self->signals.stack = stack;
+    self->signals.stack_size = size;
+    return 0;
+}
+
+/* Where the handler is to run. */
+static void choose_stack(const struct thread_signals *state, struct signal_request *request)
+{
+    bool is_on = signal_is_on_stack();
+
+    request->saved.stack = state->stack;
+    request->saved.stack_size = state->stack_size;
+    if ((request->flags & SA_ONSTACK) && state->stack_size != 0 && !is_on)
+        request->top = state->stack + state->stack_size;
+    if (is_on || request->top != 0)
+        request->bottom = state->stack;
+}
+
 /* Have the program continue in its handler. */
 static void run_handler(struct thread *self, int signal, const struct signal_source *source,
                         const struct kernel_sigaction *action)
@@ -357,9 +392,10 @@ static void run_handler(struct thread *self, int signal, const struct signal_sou
     uint64_t mask;
     int error;
 
+    choose_stack(state, &request);
     self->interrupted.deadline = 0; /* the handler's calls are others */
     spin_lock(&self->process->lock);
-    request.saved_mask = state->is_suspended ? state->suspended : state->blocked;
+    request.saved.mask = state->is_suspended ? state->suspended : state->blocked;
     state->is_suspended = false;
     mask = state->blocked | action->mask;
     if (!(action->flags & SA_NODEFER))

@@ -43,6 +43,11 @@ bool signal_is_pending(void);
 /* Make a thread notice what was done to it: out of its sleep, or out of user mode. Any context. */
 void signal_attract(struct thread *thread);
 
+/* Whether the current program runs on its alternate stack; and setting that (size 0: none): 0,
+ * -EPERM (it runs there), or -ENOMEM (too small). */
+bool signal_is_on_stack(void);
+int signal_set_stack(uaddr_t stack, size_t size) must_check;
+
 /* Change the current thread's mask; what it was to act on and blocks now goes to another thread. */
 void signal_set_mask(uint64_t mask);
 

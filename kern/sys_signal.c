@@ -181,13 +181,47 @@ int64_t sys_pause(const uint64_t arg[])
     return wait_for_signal();
 }
 
+/* What sigaltstack(2) takes and tells. */
+struct alternate_stack {
+    uaddr_t base;
+    int32_t flags, padding;
+    uint64_t size;
+};
+
+static int set_stack(const struct alternate_stack *stack)
+{
+    if (signal_is_on_stack())
+        return -EPERM;
+    if (stack->flags == SS_DISABLE)
+        return signal_set_stack(0, 0);
+    if (stack->flags != 0 && stack->flags != SS_ONSTACK)
+        return -EINVAL;
+    return stack->size == 0 ? -ENOMEM : signal_set_stack(stack->base, stack->size);
+}
+
+int64_t sys_sigaltstack(const uint64_t arg[])
+{
+    const struct thread_signals *own = &thread_self()->signals;
+    struct alternate_stack stack, old = {.base = own->stack, .size = own->stack_size};
+    int error = 0;
+
+    old.flags = old.size == 0 ? SS_DISABLE : signal_is_on_stack() ? SS_ONSTACK : 0;
+    if (arg[0] != 0)
+        error = copyin(&stack, arg[0], sizeof(stack));
+    if (error == 0 && arg[0] != 0)
+        error = set_stack(&stack);
+    return error != 0 || arg[1] == 0 ? error : copyout(arg[1], &old, sizeof(old));
+}
+
 int64_t sys_rt_sigreturn(const uint64_t arg[])
 {
-    uint64_t mask;
+    struct signal_saved saved;
 
     (void)arg;
-    if (user_frame_pop_signal(&thread_self()->frame, &mask) != 0)
+    if (user_frame_pop_signal(&thread_self()->frame, &saved) != 0)
         process_exit(SIGSEGV);
-    signal_set_mask(mask);
+    signal_set_mask(saved.mask);
+    /* The handler may have written anything there; Linux ignores errors, too. */
+    (void)!signal_set_stack(saved.stack, saved.stack_size);
     return 0;
 }

@@ -5,6 +5,7 @@
  *
  *      interrupted rsp  +------------------------------+
  *                       | 128 bytes: the red zone      |
+ *                  or:  +------------------------------+  top of the alternate stack
  *                       | floating-point state         |  aligned to 64
  *                       | siginfo                      |  <- rsi
  *                       | ucontext                     |  <- rdx
@@ -135,15 +136,20 @@ static void describe(struct siginfo *info, const struct signal_request *request)
 int user_frame_push_signal(struct trapframe *frame, const struct signal_request *request)
 {
     struct signal_frame on_stack = {.restorer = request->restorer};
-    uaddr_t fpu = align_down(frame->rsp - RED_ZONE - FPU_STATE_SIZE, 64UL);
+    uaddr_t top = request->top != 0 ? request->top : frame->rsp - RED_ZONE;
+    uaddr_t fpu = align_down(top - FPU_STATE_SIZE, 64UL);
     uaddr_t base = align_down(fpu - sizeof(on_stack), 16UL) - sizeof(uaddr_t);
     int error;
 
+    if (base < request->bottom)
+        return -EFAULT;
     user_frame_save_fpu(frame);
-    on_stack.context.stack.flags = SS_DISABLE;
-    on_stack.context.mask = request->saved_mask;
+    on_stack.context.stack.base = request->saved.stack;
+    on_stack.context.stack.size = request->saved.stack_size;
+    on_stack.context.stack.flags = request->saved.stack_size == 0 ? SS_DISABLE : 0;
+    on_stack.context.mask = request->saved.mask;
     save_registers(&on_stack.context.registers, frame);
-    on_stack.context.registers.old_mask = request->saved_mask;
+    on_stack.context.registers.old_mask = request->saved.mask;
     on_stack.context.registers.cr2 = request->address;
     on_stack.context.registers.fpu = fpu;
     describe(&on_stack.info, request);
@@ -164,7 +170,7 @@ int user_frame_push_signal(struct trapframe *frame, const struct signal_request 
     return 0;
 }
 
-int user_frame_pop_signal(struct trapframe *frame, uint64_t *saved_mask)
+int user_frame_pop_signal(struct trapframe *frame, struct signal_saved *saved)
 {
     struct ucontext context;
 
@@ -175,6 +181,8 @@ int user_frame_pop_signal(struct trapframe *frame, uint64_t *saved_mask)
         copyin(frame->fpu, context.registers.fpu, FPU_STATE_SIZE) != 0)
         return -EFAULT;
     restore_registers(frame, &context.registers);
-    *saved_mask = context.mask;
+    saved->mask = context.mask;
+    saved->stack = context.stack.base;
+    saved->stack_size = context.stack.flags & SS_DISABLE ? 0 : context.stack.size;
     return 0;
 }

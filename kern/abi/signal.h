@@ -60,6 +60,11 @@ struct kernel_sigaction {
     uint64_t mask; /* bit n - 1 is signal n */
 };
 
+/* sigaltstack(2) */
+#define SS_ONSTACK  1
+#define SS_DISABLE  2
+#define MINSIGSTKSZ 2048
+
 #define ILL_ILLOPN  2
 #define FPE_INTDIV  1
 #define FPE_FLTDIV  3
