@@ -44,7 +44,7 @@ struct thread_signals {
     uint64_t blocked;   /* the mask */
     uint64_t suspended; /* the mask to restore after rt_sigsuspend(2) */
     bool is_suspended;
-    bool is_stopping; /* took a signal that stops the process; SIGCONT calls that off */
+    bool is_stopping;  /* took a signal that stops the process; SIGCONT calls that off */
     uaddr_t stack;     /* where handlers with SA_ONSTACK run (sigaltstack(2)) */
     size_t stack_size; /* 0: there is none */
     struct signal_source sources[SIGNAL_COUNT];
