@@ -11,8 +11,8 @@
  *      a child's 1  --> its slot 1   --/      offset, flags
  *
  * A system call holds a reference of its own while it works (file_get()), so that a close by
- * another process that shares the table does not pull the file away. The last reference calls
- * ops->release(), which may sleep: references are never dropped with a spinlock held.
+ * another thread, or process, that shares the table does not pull the file away. The last reference
+ * calls ops->release(), which may sleep: references are never dropped with a spinlock held.
  *
  * Invariants: all slots below table->first_free are in use; a slot at or above table->capacity is
  * free. The table starts small and doubles up to FILE_DESCRIPTORS_MAX.

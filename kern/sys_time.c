@@ -23,18 +23,22 @@ enum clock_id {
 #define TIMER_ABSTIME 1
 #define TICKS_PER_SEC 100 /* sysconf(_SC_CLK_TCK): the unit of times(2) */
 
-static nsec_t own_cpu_time(void)
+/* The CPU time of the current process, and of the children that it has waited for. */
+static nsec_t own_cpu_time(nsec_t *children)
 {
     nsec_t time;
 
     spin_lock(&process_tree_lock);
     time = process_cpu_time(process_self());
+    *children = process_self()->children_time;
     spin_unlock(&process_tree_lock);
     return time;
 }
 
 static int read_clock(uint64_t id, nsec_t *now)
 {
+    nsec_t children;
+
     switch (id) {
     case CLOCK_REALTIME:
     case CLOCK_REALTIME_COARSE:
@@ -47,7 +51,7 @@ static int read_clock(uint64_t id, nsec_t *now)
         *now = clock_monotonic();
         return 0;
     case CLOCK_PROCESS_CPUTIME_ID:
-        *now = own_cpu_time();
+        *now = own_cpu_time(&children);
         return 0;
     case CLOCK_THREAD_CPUTIME_ID:
         *now = thread_cpu_time(thread_self());
@@ -118,9 +122,8 @@ int64_t sys_time(const uint64_t arg[])
 
 int64_t sys_times(const uint64_t arg[])
 {
-    const struct process *self = process_self();
-    nsec_t tick = NSEC_PER_SEC / TICKS_PER_SEC;
-    int64_t times[4] = {own_cpu_time() / tick, 0, self->children_time / tick, 0};
+    nsec_t tick = NSEC_PER_SEC / TICKS_PER_SEC, children, own = own_cpu_time(&children);
+    int64_t times[4] = {own / tick, 0, children / tick, 0};
     int error = arg[0] != 0 ? copyout(arg[0], times, sizeof(times)) : 0;
 
     return error != 0 ? error : clock_monotonic() / tick;

@@ -160,11 +160,17 @@ struct string_copy {
 static bool string_piece(char *user, size_t n, void *argument)
 {
     struct string_copy *copy = argument;
-    size_t length = strnlen(user, n);
+    const volatile char *from = user; /* another thread may change it: each byte is read once */
 
-    memcpy(copy->to + copy->length, user, length);
-    copy->length += length;
-    copy->is_complete = length < n;
+    for (size_t i = 0; i < n && !copy->is_complete; i++) {
+        char c = from[i];
+
+        copy->to[copy->length] = c;
+        if (c == '\0')
+            copy->is_complete = true;
+        else
+            copy->length++;
+    }
     return !copy->is_complete;
 }
 
@@ -182,6 +188,5 @@ ssize_t map_copyin_string(struct map *map, char *to, uaddr_t from, size_t size)
         return error;
     if (!copy.is_complete)
         return size <= USER_MAX - from ? -ENAMETOOLONG : -EFAULT;
-    to[copy.length] = '\0';
     return (ssize_t)copy.length;
 }

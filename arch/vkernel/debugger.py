@@ -13,7 +13,7 @@ from typing import Dict, Optional
 
 import gdb
 
-from structures import constant, variable
+from structures import constant
 
 PTRACE_GETREGS, PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT = 12, 17, 0x4206, 0x4207
 WALL = 0x40000000  # wait for every kind of child
@@ -55,18 +55,14 @@ def _stop(pid: int) -> Optional[Stopped]:
     return Stopped(pid, status) if os.WIFSTOPPED(status) else None
 
 
-def stop_running(process: gdb.Value) -> Optional[Stopped]:
-    """Stop a process's program and find its registers, until it is resumed; None if it is not in
-    its own code, or cannot be seen."""
-    wanted = int(process["map"]["pmap"]["machine"]["vmspace"])
-    stubs = variable("stubs")
-    for i in range(int(variable("pool")["made"])):
-        space = stubs[i]["vmspace"]
-        if int(space) != 0 and int(space["id"]) == wanted and int(stubs[i]["dead"]) == 0:
-            stopped = _stop(int(stubs[i]["pid"]))
-            if stopped is None:
-                return None
-            if stopped.is_readable and stopped.registers["rip"] < constant("USER_MAX"):
-                return stopped
-            stopped.resume()
+def stop_running(thread: gdb.Value) -> Optional[Stopped]:
+    """Stop the program of a thread that is on a CPU and find its registers, until it is resumed;
+    None if it is not in its own code, or cannot be seen."""
+    pid = int(thread["cpu"]["machine"]["vframe"]["host_pid"])
+    stopped = _stop(pid) if pid != 0 else None
+    if stopped is None:
+        return None
+    if stopped.is_readable and stopped.registers["rip"] < constant("USER_MAX"):
+        return stopped
+    stopped.resume()
     return None

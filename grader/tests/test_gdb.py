@@ -350,6 +350,41 @@ def test_backtrace_of_a_program_that_runs_just_now(machine: str, tmp_path: Path)
     assert_in_order(["execute_while", "run_command_argument", "main", "_start"], functions(program))
 
 
+# The first thread of a program that ends, while its main thread waits for that.
+THREADS = r"""
+break process_leave
+continue
+delete
+echo === ps\n
+duet ps
+echo === bt\n
+duet bt 3
+echo === bt of one\n
+duet bt 4
+echo === syscalls\n
+duet syscalls 3
+kill
+"""
+
+
+@both_machines
+def test_threads_of_a_process(machine: str, tmp_path: Path) -> None:
+    shown = sections(debug(machine, tmp_path, THREADS, "/tests/threads; true", cpus=1))
+    assert re.search(r"^ +3 +2 threads +sleeping on 'futex'\n +thread 4 +", shown["ps"], re.M)
+    parts = shown["bt"].split("\n\n")
+    heads = [part.splitlines()[0] for part in parts]
+    assert heads[0] == "process 3 (threads), sleeping on 'futex'"
+    assert_in_order(["sys_futex", "user_loop", "thread_join", "main"], functions(parts[0]))
+    assert len(heads) > 1 and all(
+        re.match(r"thread \d+ of process 3 \(threads\), ", head) for head in heads[1:]
+    )
+    ending = next(part for part in parts if "on cpu 0" in part)
+    assert_in_order(["process_leave", "user_loop", "thread_main"], functions(ending))
+    assert shown["bt of one"].startswith("thread 4 of process 3 (threads), ")
+    assert re.search(r"^futex\(.*\) = \.\.\.$", shown["syscalls"], re.MULTILINE)
+    assert "thread 4 of process 3 (threads):" in shown["syscalls"]
+
+
 INTERRUPT = r"""
 tbreak timer_interrupt
 continue

@@ -366,7 +366,7 @@ static int print_process_status(struct proc_text *text, pid_t pid)
     if (info.state != 'Z')
         print(text, "VmSize:\t%8zu kB\nVmRSS:\t%8zu kB\n", info.mapped_bytes / 1024,
               info.resident_bytes / 1024);
-    print(text, "Threads:\t%u\n", info.threads);
+    print(text, "Threads:\t%u\n", max(info.threads, 1u)); /* a zombie counts as one */
     return 0;
 }
 

@@ -166,7 +166,7 @@ def user_part(thread: gdb.Value, kernel: KernelPart) -> Optional[UserPart]:
             cpu_threads()[int(thread["cpu"]["id"])].switch()
             values = registers.of_processor(gdb.newest_frame())
     elif is_running:
-        values = stop_running(process)
+        values = stop_running(thread)
     is_stale = is_running and values is None
     values = values or registers.saved_by_trap(thread)
     if values["rip"] == 0:
@@ -174,16 +174,16 @@ def user_part(thread: gdb.Value, kernel: KernelPart) -> Optional[UserPart]:
     return UserPart(process, program_file(process, values["rip"], root), values, is_stale)
 
 
-def stop_running(process: gdb.Value) -> Optional[registers.Registers]:
-    """The registers of a program that runs where gdb does not see it, if the machine knows how
-    to stop it (arch/NAME/debugger.py); resume_stopped() lets it go on."""
+def stop_running(thread: gdb.Value) -> Optional[registers.Registers]:
+    """The registers of a thread's program that runs where gdb does not see it, if the machine
+    knows how to stop it (arch/NAME/debugger.py); resume_stopped() lets it go on."""
     file = ROOT / "arch" / machine_name() / "debugger.py"
     if not file.is_file():
         return None
     spec = importlib.util.spec_from_file_location("machine_debugger", file)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    stopped = module.stop_running(process)
+    stopped = module.stop_running(thread)
     if stopped is None:
         return None
     STOPPED.append(stopped)

@@ -10,7 +10,7 @@
 #define THREADS 4
 #define ROUNDS  2000
 
-static volatile uint32_t mutex, go, ready;
+static volatile uint32_t mutex, ready;
 static volatile long counter;
 
 /* Wait until `count` threads have said that they are there. */

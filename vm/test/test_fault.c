@@ -214,6 +214,32 @@ static void test_reclaim(void)
     object_release(object);
 }
 
+static void test_locked_words(void)
+{
+    struct map *map = map_create();
+    struct page *page = NULL;
+    uint32_t *word;
+    int error = 0;
+
+    map_at(map, AT, (struct map_request){.size = PAGE_SIZE, .prot = RW});
+    map_at(map, AT + PAGE_SIZE,
+           (struct map_request){.size = PAGE_SIZE, .prot = RW, .is_shared = true});
+    map_at(map, AT + 2 * PAGE_SIZE, (struct map_request){.size = PAGE_SIZE, .prot = PROT_READ});
+    word = map_lock_word(map, AT + 8, PROT_WRITE, &page, &error);
+    CHECK(word != NULL && error == 0 && page == NULL && mutex_is_held(&map->lock));
+    *word = 7;
+    map_unlock_word(map);
+    CHECK(*(uint32_t *)(void *)access_byte(map, AT + 8, PROT_READ) == 7);
+    word = map_lock_word(map, AT + PAGE_SIZE + 12, PROT_READ, &page, &error);
+    CHECK(word != NULL && page != NULL && (char *)word == (char *)page_data(page) + 12);
+    map_unlock_word(map);
+    CHECK(map_lock_word(map, AT + 2, PROT_READ, &page, &error) == NULL && error == -EINVAL);
+    CHECK(map_lock_word(map, AT + 2 * PAGE_SIZE, PROT_WRITE, &page, &error) == NULL);
+    CHECK(error == -EFAULT && !mutex_is_held(&map->lock));
+    CHECK(map_lock_word(map, USER_MAX, PROT_READ, &page, &error) == NULL && error == -EFAULT);
+    map_release(map);
+}
+
 static void test_copy_limits(void)
 {
     struct map *map = map_create();
@@ -256,6 +282,7 @@ int main(void)
     test_segment();
     test_change();
     test_reclaim();
+    test_locked_words();
     test_copy_limits();
     CHECK(heap_used() == 0);
     return fake_done();
