@@ -271,10 +271,11 @@ void timer_interrupt(void);
 void kick_interrupt(void);
 
 /*
- * machine_stop() reached this CPU: `pc` and `fp` are the interrupted code's. Interrupts are
- * disabled, or not: returns at once if no stop was asked for, else never.
+ * machine_stop() may have reached this CPU: whether it is to stop. If so, stop_interrupt() does
+ * that; `pc` and `fp` are the interrupted code's. Any context.
  */
-void stop_interrupt(vaddr_t pc, vaddr_t fp);
+bool stop_is_wanted(void);
+void stop_interrupt(vaddr_t pc, vaddr_t fp) noreturn_fn;
 
 /*
  * The end of every interrupt that was taken in kernel mode: may switch to another thread.

@@ -70,17 +70,19 @@ bool cpus_stop(struct cpu *self)
     return true;
 }
 
-void stop_interrupt(vaddr_t pc, vaddr_t fp)
+bool stop_is_wanted(void)
 {
     const void *other = __atomic_load_n(&stopper, __ATOMIC_ACQUIRE);
+
+    return other != NULL && other != cpu_self();
+}
+
+void stop_interrupt(vaddr_t pc, vaddr_t fp)
+{
     struct cpu *self;
 
-    if (other == NULL)
-        return;
     interrupts_disable();
     self = cpu_self();
-    if (other == self)
-        return;
     self->stopped_pc = pc;
     self->stopped_fp = fp;
     __atomic_store_n(&self->is_stopped, true, __ATOMIC_RELEASE);
@@ -89,7 +91,8 @@ void stop_interrupt(vaddr_t pc, vaddr_t fp)
 
 void panic_check(void)
 {
-    stop_interrupt(0, (vaddr_t)__builtin_frame_address(0));
+    if (stop_is_wanted())
+        stop_interrupt(0, (vaddr_t)__builtin_frame_address(0));
 }
 
 /* --- The report ---------------------------------------------------------------------------- */
@@ -133,7 +136,7 @@ static void print_lock(const char *kind, const char *name, const char *holder, u
     size_t offset = 0;
     const char *function = symbol_find(taken_at - 1, &offset);
 
-    kprintf("holds %s '%s': %s %u, taken in %s+0x%zx\n", kind, name, holder, number,
+    kprintf("%s '%s': held by %s %u, taken in %s+0x%zx\n", kind, name, holder, number,
             function != NULL ? function : "?", offset + 1);
 }
 

@@ -3,7 +3,8 @@
  *
  * The kernel is compiled with frame pointers: each frame starts with the caller's frame pointer
  * and the return address. A walk ends where that chain leaves the stack or does not rise, so
- * that a smashed stack gives a short backtrace and not a second fault.
+ * that a smashed stack gives a short backtrace and not a second fault. A call that repeats itself,
+ * as in an endless recursion, is printed once.
  */
 #include "kern/symbols.h"
 
@@ -46,21 +47,23 @@ static void print_frame(vaddr_t pc, size_t back)
         kprintf("    0x%lx\n", pc);
 }
 
+/* The return address of the frame at *fp, and to its caller's frame; 0 where the chain ends. */
+static vaddr_t next_call(vaddr_t *fp, vaddr_t low, vaddr_t high)
+{
+    const vaddr_t *frame = (const vaddr_t *)*fp;
+
+    if (*fp < low || *fp + 2 * sizeof(vaddr_t) > high || !is_aligned(*fp, sizeof(vaddr_t)))
+        return 0;
+    *fp = frame[0] > *fp ? frame[0] : 0;
+    return frame[1];
+}
+
 size_t backtrace_collect(vaddr_t fp, vaddr_t low, vaddr_t high, vaddr_t calls[], size_t max)
 {
     size_t count = 0;
 
-    while (count < max && fp >= low && fp + 2 * sizeof(vaddr_t) <= high &&
-           is_aligned(fp, sizeof(vaddr_t))) {
-        const vaddr_t *frame = (const vaddr_t *)fp;
-
-        if (frame[1] == 0)
-            break;
-        calls[count++] = frame[1];
-        if (frame[0] <= fp)
-            break;
-        fp = frame[0];
-    }
+    while (count < max && (calls[count] = next_call(&fp, low, high)) != 0)
+        count++;
     return count;
 }
 
@@ -69,13 +72,29 @@ void backtrace_print_call(vaddr_t return_address)
     print_frame(return_address, 1);
 }
 
+static void print_repetition(unsigned times)
+{
+    if (times > 0)
+        kprintf("    ... and %u times more\n", times);
+}
+
 void backtrace_print(vaddr_t pc, vaddr_t fp, vaddr_t low, vaddr_t high)
 {
-    vaddr_t calls[MAX_FRAMES];
-    size_t count = backtrace_collect(fp, low, high, calls, MAX_FRAMES);
+    vaddr_t last = 0, call;
+    unsigned shown = 0, repeated = 0;
 
     if (pc != 0)
         print_frame(pc, 0);
-    for (size_t i = 0; i < count; i++)
-        backtrace_print_call(calls[i]);
+    while (shown < MAX_FRAMES && (call = next_call(&fp, low, high)) != 0) {
+        if (call == last) {
+            repeated++;
+            continue;
+        }
+        print_repetition(repeated);
+        repeated = 0;
+        last = call;
+        backtrace_print_call(call);
+        shown++;
+    }
+    print_repetition(repeated);
 }

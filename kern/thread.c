@@ -194,13 +194,20 @@ static bool holds_mutex(const struct thread *thread)
 #endif
 }
 
+/* An idle thread that does not run has nothing to tell. */
+static bool is_idle(const struct thread *thread)
+{
+    return thread->cpu != NULL && thread->cpu->idle == thread;
+}
+
 static void print_thread(struct thread *thread, void *argument)
 {
     static const char *const states[] = {"runnable", "sleeping", "sleeping", "dead"};
     struct thread_report *report = argument;
     vaddr_t low = (vaddr_t)thread->stack;
 
-    if (thread->on_cpu || thread->state == THREAD_DEAD || holds_mutex(thread) != report->holders)
+    if (thread->on_cpu || is_idle(thread) || thread->state == THREAD_DEAD ||
+        holds_mutex(thread) != report->holders)
         return;
     if (report->shown == THREADS_SHOWN) {
         report->left_out++;

@@ -5,6 +5,7 @@
  */
 #include "arch/vkernel/vkernel.h"
 #include "arch/vkernel/vmspace/linux.h"
+#include "arch/x86_64/registers.h"
 #include "kern/cpu.h"
 #include "kern/machine.h"
 #include "kern/print.h"
@@ -39,12 +40,12 @@ static bool is_stack_overflow(vaddr_t address)
     const struct thread *thread = cpu_self()->current;
     vaddr_t stack = thread != NULL ? (vaddr_t)thread->stack : 0;
 
-    return stack != 0 && address < stack && address >= stack - PAGE_SIZE;
+    return stack != 0 && address < stack && address >= stack - STACK_GUARD_SIZE;
 }
 
-/* What machine_print_registers() wants; floating point is not in it. */
-static void make_frame(const greg_t *registers, struct trapframe *frame)
+void fault_make_frame(const void *context, struct trapframe *frame)
 {
+    const greg_t *registers = ((const ucontext_t *)context)->uc_mcontext.gregs;
     uint64_t segments = (uint64_t)registers[REG_CSGSFS]; /* cs, gs, fs, ss: 16 bits each */
 
     frame->r15 = (uint64_t)registers[REG_R15];
@@ -72,19 +73,19 @@ static void make_frame(const greg_t *registers, struct trapframe *frame)
 
 static void handle_fault(int signal, siginfo_t *info, void *context)
 {
-    const greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
     vaddr_t address = (vaddr_t)info->si_addr;
-    vaddr_t pc = (vaddr_t)registers[REG_RIP], fp = (vaddr_t)registers[REG_RBP];
     struct trapframe frame;
 
+    fault_make_frame(context, &frame);
     if (!is_cpu_thread()) /* not the kernel's business */
-        die(125, 0, "internal error: %s at %#lx, address %#lx", fault_name(signal), pc, address);
+        die(125, 0, "internal error: %s at %#lx, address %#lx", fault_name(signal), frame.rip,
+            address);
     interrupts_disable();
-    make_frame(registers, &frame);
     if (signal == SIGSEGV && is_stack_overflow(address))
-        panic_at(pc, fp, &frame, "kernel stack overflow of thread '%s', address %#lx",
+        panic_at(frame.rip, frame.rbp, &frame, "kernel stack overflow of thread '%s', address %#lx",
                  cpu_self()->current->name, address);
-    panic_at(pc, fp, &frame, "%s in the kernel, address %#lx", fault_name(signal), address);
+    panic_at(frame.rip, fault_frame_pointer(&frame), &frame, "%s in the kernel, address %#lx",
+             fault_name(signal), address);
 }
 
 void fault_init(void)

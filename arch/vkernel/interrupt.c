@@ -19,6 +19,7 @@
 #include "arch/vkernel/vkernel.h"
 #include "arch/vkernel/vmspace/linux.h"
 #include "arch/vkernel/vmspace/vmspace.h"
+#include "arch/x86_64/registers.h"
 #include "kern/cpu.h"
 #include "kern/machine.h"
 
@@ -69,14 +70,51 @@ void machine_replay_interrupts(void)
     } while (this_machine_cpu()->pending != 0);
 }
 
+static void handle_signal(int signal, siginfo_t *info, void *context);
+
+/*
+ * The context of what was interrupted. Of two signals that come at once the one's handler is
+ * interrupted by the other before its first instruction, with its arguments in registers.
+ */
+static ucontext_t *interrupted_context(ucontext_t *context)
+{
+    while (context->uc_mcontext.gregs[REG_RIP] == (greg_t)handle_signal)
+        context = (ucontext_t *)context->uc_mcontext.gregs[REG_RDX];
+    return context;
+}
+
+static void stop(const ucontext_t *context)
+{
+    struct trapframe frame;
+
+    fault_make_frame(context, &frame);
+    stop_interrupt(frame.rip, fault_frame_pointer(&frame));
+}
+
+/*
+ * Make `frame`, a signal handler's, lead backtraces to the interrupted function, by way of two
+ * words of the context that the host does not use: there is no frame of a caller. The host, to
+ * which the handler returns, restores all registers from the context.
+ */
+static void link_frame(ucontext_t *context, volatile vaddr_t *frame)
+{
+    const greg_t *registers = context->uc_mcontext.gregs;
+    vaddr_t *link = (vaddr_t *)context->uc_mcontext.__reserved1;
+
+    link[0] = (vaddr_t)registers[REG_RBP];
+    link[1] = (vaddr_t)registers[REG_RIP];
+    *frame = (vaddr_t)link;
+}
+
 static void handle_signal(int signal, siginfo_t *info, void *context)
 {
     struct machine_cpu *machine = this_machine_cpu();
     stack_t *stack = &((ucontext_t *)context)->uc_stack;
-    const greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
 
     (void)info;
-    stop_interrupt((vaddr_t)registers[REG_RIP], (vaddr_t)registers[REG_RBP]);
+    link_frame(interrupted_context(context), __builtin_frame_address(0));
+    if (stop_is_wanted())
+        stop(interrupted_context(context));
     if (is_seeded) {
         if (signal == SIGALRM)
             seeded_alarm();

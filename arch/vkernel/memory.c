@@ -1,7 +1,8 @@
 /*
  * Physical memory: a memfd, mapped once at DIRECT_MAP_BASE, which the vmspaces map page by page.
  * The kernel's own code and data are the process's, so all of it is free but page 0. Kernel
- * stacks are the host's memory, with a guard page below.
+ * stacks are the host's memory, with as much that is not mapped below, so that an overflow is
+ * a fault, even of a function with a large frame.
  */
 #include "arch/vkernel/vkernel.h"
 #include "arch/vkernel/vmspace/linux.h"
@@ -36,21 +37,21 @@ size_t machine_memory(struct memory_range *ranges, size_t max)
 
 void *machine_stack_create(void)
 {
-    size_t size = KERNEL_STACK_SIZE + PAGE_SIZE;
+    size_t size = STACK_GUARD_SIZE + KERNEL_STACK_SIZE;
     long base = host_call(SYS_mmap, 0, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     if (base < 0)
         return NULL;
-    if (host_call(SYS_mprotect, base + (long)PAGE_SIZE, KERNEL_STACK_SIZE,
+    if (host_call(SYS_mprotect, base + STACK_GUARD_SIZE, KERNEL_STACK_SIZE,
                   PROT_READ | PROT_WRITE) != 0) {
         host_call(SYS_munmap, base, size);
         return NULL;
     }
-    return (char *)base + PAGE_SIZE;
+    return (char *)base + STACK_GUARD_SIZE;
 }
 
 void machine_stack_destroy(void *stack)
 {
     sanitizer_unpoison(stack, KERNEL_STACK_SIZE); /* for whatever the host puts there next */
-    host_call(SYS_munmap, (char *)stack - PAGE_SIZE, KERNEL_STACK_SIZE + PAGE_SIZE);
+    host_call(SYS_munmap, (char *)stack - STACK_GUARD_SIZE, STACK_GUARD_SIZE + KERNEL_STACK_SIZE);
 }

@@ -12,6 +12,7 @@
 #include "kern/types.h"
 
 struct cpu;
+struct trapframe;
 
 /* Bits of machine_cpu.pending. */
 #define INTERRUPT_TIMER    (1U << 0)
@@ -98,6 +99,8 @@ nsec_t disk_raise_due(nsec_t now);
 
 /* fault.c: catch the faults of the kernel itself. */
 void fault_init(void);
+/* The integer registers in the context of a signal; the rest of `frame` is left alone. */
+void fault_make_frame(const void *context, struct trapframe *frame);
 /* Give this host thread a stack for that handler. */
 void *fault_stack_install(void);
 
@@ -126,5 +129,6 @@ static inline void tlb_check_configure(struct vmspace_config *config)
 #endif
 
 /* memory.c: the machine's physical memory. */
+#define STACK_GUARD_SIZE KERNEL_STACK_SIZE /* so much below a kernel stack is not mapped */
 void memory_init(void);
 extern int memory_fd;

@@ -17,6 +17,7 @@
 /* Offsets in struct trapframe (<machine/frame.h>): 15 registers, trap number, error code, and what
  * the processor pushes: rip, cs, rflags, rsp, ss. */
 #define FRAME_TRAP      (15 * 8)
+#define FRAME_RIP       (17 * 8)
 #define FRAME_CS        (18 * 8)
 #define FRAME_RSP       (20 * 8)
 #define FRAME_END       (22 * 8)
@@ -207,7 +208,13 @@ trap_common:
         cfi_interrupted
         cld
         mov     %rsp, %rdi
+        push    FRAME_RIP(%rdi)         /* a frame, in which backtraces find where this */
+        push    %rbp                    /* came from */
+        mov     %rsp, %rbp
+        .cfi_adjust_cfa_offset 16
         call    trap_from_kernel        /* (const struct trapframe *) */
+        add     $16, %rsp
+        .cfi_adjust_cfa_offset -16
         pop_registers
         add     $16, %rsp
         iretq

@@ -10,6 +10,7 @@
 #include "arch/x86_64/apic.h"
 #include "arch/x86_64/interrupt.h"
 #include "arch/x86_64/memory.h"
+#include "arch/x86_64/registers.h"
 #include "arch/x86_64/time.h"
 #include "arch/x86_64/tlb.h"
 #include "arch/x86_64/x86.h"
@@ -125,9 +126,10 @@ void trap_from_kernel(const struct trapframe *frame)
         return;
     }
     if (frame->trap_number == EXCEPTION_PAGE_FAULT)
-        panic_at(frame->rip, frame->rbp, frame, "page fault in the kernel: %s at 0x%lx",
-                 access_name(frame->error_code), read_cr2());
-    panic_at(frame->rip, frame->rbp, frame, "%s in the kernel (error code 0x%lx)",
+        panic_at(frame->rip, fault_frame_pointer(frame), frame,
+                 "page fault in the kernel: %s at 0x%lx", access_name(frame->error_code),
+                 read_cr2());
+    panic_at(frame->rip, fault_frame_pointer(frame), frame, "%s in the kernel (error code 0x%lx)",
              exception_name(frame->trap_number), frame->error_code);
 }
 
@@ -135,7 +137,8 @@ void trap_own_stack(const struct trapframe *frame)
 {
     if (frame->trap_number == EXCEPTION_NMI) {
         tlb_answer(cpu_self());
-        stop_interrupt(frame->rip, frame->rbp);
+        if (stop_is_wanted())
+            stop_interrupt(frame->rip, fault_frame_pointer(frame));
         return;
     }
     if (frame->trap_number == EXCEPTION_DOUBLE_FAULT && memory_is_guard(read_cr2()))

@@ -1,12 +1,17 @@
 /*
- * Bugs on purpose, for grader/tests/test_sanitizers.py. They are no part of any other kernel:
+ * Bugs on purpose, for grader/tests/test_sanitizers.py and test_panic.py. They are no part of any
+ * other kernel:
  *
  *      make EXTRA_SOURCES=kern/test/planted_bugs.c EXTRA_LDFLAGS=-Wl,--wrap=fs_mount_root
  *
  * makes a kernel in which the word bug=NAME runs one of them right before the root file system
  * is mounted. Everything is volatile, so that the compiler sees nothing of what is wrong.
  */
+#include "kern/clock.h"
 #include "kern/cmdline.h"
+#include "kern/cpu.h"
+#include "kern/machine.h"
+#include "kern/mutex.h"
 #include "kern/print.h"
 #include "kern/string.h"
 #include "vm/heap.h"
@@ -69,6 +74,21 @@ static __attribute__((noinline)) int stack_overflow(int depth)
     return depth + frame[zero];
 }
 
+static __attribute__((noinline)) int stack_overflow_by_large_frames(int depth)
+{
+    volatile char frame[3 * PAGE_SIZE];
+
+    frame[zero] = (char)depth;
+    if (zero == 0)
+        depth += stack_overflow_by_large_frames(depth + 1);
+    return depth + frame[zero];
+}
+
+static void large_frames(void)
+{
+    sink = (char)stack_overflow_by_large_frames(0);
+}
+
 static void deep_recursion(void)
 {
     sink = (char)stack_overflow(0);
@@ -94,6 +114,142 @@ static __attribute__((noinline)) void null_pointer(void)
     sink = *nothing;
 }
 
+/* A fault with values in registers that the report must show. */
+static __attribute__((noinline)) void fault_with_registers(void)
+{
+    __asm__ volatile("movabs $0x123456789abcdef0, %%r12\n\t"
+                     "mov $0x77777777, %%esi\n\t"
+                     "movb $0, 16"
+                     :
+                     :
+                     : "r12", "rsi", "memory");
+}
+
+static struct mutex outer_mutex, inner_mutex;
+static struct spinlock inner_spinlock = SPINLOCK_INITIALIZER("planted spinlock", LOCK_LOG);
+
+static void mutexes_init(void)
+{
+    mutex_init(&outer_mutex, "planted outer", LOCK_FILE);
+    mutex_init(&inner_mutex, "planted inner", LOCK_MAP);
+}
+
+static __attribute__((noinline)) void panic_with_locks(void)
+{
+    mutexes_init();
+    mutex_lock(&outer_mutex);
+    mutex_lock(&inner_mutex);
+    spin_lock(&inner_spinlock);
+    panic("with locks held");
+}
+
+/* What the report follows is broken. */
+static __attribute__((noinline)) void panic_in_the_report(void)
+{
+    mutexes_init();
+    mutex_lock(&outer_mutex);
+    outer_mutex.previous = (struct mutex *)(uintptr_t)(16 + zero);
+    panic("the first one");
+}
+
+static __attribute__((noinline)) void wait_for_ever(void *unused)
+{
+    (void)unused;
+    (void)!clock_sleep_until(NSEC_NEVER - 1);
+}
+
+static __attribute__((noinline)) void wait_for_mutex(void *unused)
+{
+    (void)unused;
+    mutex_lock(&outer_mutex);
+}
+
+static __attribute__((noinline)) void hold_mutex(void *unused)
+{
+    mutex_lock(&inner_mutex);
+    wait_for_ever(unused);
+}
+
+static __attribute__((noinline)) void panic_with_many_threads(void)
+{
+    mutexes_init();
+    for (int i = 0; i < 200; i++)
+        thread_start_kernel("sleeper", wait_for_ever, NULL);
+    mutex_lock(&outer_mutex);
+    thread_start_kernel("waiter", wait_for_mutex, NULL);
+    thread_start_kernel("holder", hold_mutex, NULL);
+    (void)!clock_sleep_until(machine_clock() + 50 * NSEC_PER_MSEC);
+    while (__atomic_load_n(&inner_mutex.holder, __ATOMIC_RELAXED) == NULL)
+        sched_give_way();
+    panic("with many threads");
+}
+
+static __attribute__((noinline)) void call_nowhere(void)
+{
+    ((void (*)(void))(uintptr_t)(zero + 0x5000))();
+    sink = 0;
+}
+
+static struct thread *panicking_thread;
+static volatile bool is_spinning;
+
+/* On a CPU on which the thread that will panic does not run. */
+static __attribute__((noinline)) void spin_without_interrupts(void *unused)
+{
+    (void)unused;
+    interrupts_disable();
+    while (!panicking_thread->on_cpu || panicking_thread->cpu == cpu_self()) {
+        interrupts_restore(true);
+        sched_give_way();
+        interrupts_disable();
+    }
+    is_spinning = true;
+    for (;;)
+        cpu_relax();
+}
+
+static __attribute__((noinline)) void panic_beside_a_spinning_cpu(void)
+{
+    panicking_thread = thread_self();
+    thread_start_kernel("spinner", spin_without_interrupts, NULL);
+    while (!is_spinning)
+        cpu_relax();
+    panic("beside a CPU with interrupts disabled");
+}
+
+static __attribute__((noinline)) void spin_with_interrupts(void *unused)
+{
+    (void)unused;
+    is_spinning = true;
+    while (zero == 0)
+        sink = 1;
+}
+
+/* On one CPU: the other thread is interrupted in the midst of its loop. */
+static __attribute__((noinline)) void panic_beside_a_preempted_thread(void)
+{
+    thread_start_kernel("busy", spin_with_interrupts, NULL);
+    while (!is_spinning)
+        sched_give_way();
+    panic("beside a preempted thread");
+}
+
+static __attribute__((noinline)) void panic_once_more(void *unused)
+{
+    (void)unused;
+    is_spinning = true;
+    panic("one of two");
+}
+
+/* Two CPUs panic at the same time. */
+static __attribute__((noinline)) void two_panics(void)
+{
+    thread_start_kernel("other", panic_once_more, NULL);
+    while (!is_spinning)
+        cpu_relax();
+    panic("one of two");
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
@@ -104,9 +260,18 @@ static const struct {
     {"page_after_release", page_after_release},
     {"buffer_overflow", buffer_overflow},
     {"stack_overflow", deep_recursion},
+    {"large_frames", large_frames},
     {"undefined_shift", undefined_shift},
     {"misaligned_access", misaligned_access},
     {"null_pointer", null_pointer},
+    {"registers", fault_with_registers},
+    {"locks", panic_with_locks},
+    {"in_the_report", panic_in_the_report},
+    {"many_threads", panic_with_many_threads},
+    {"spinning_cpu", panic_beside_a_spinning_cpu},
+    {"preempted", panic_beside_a_preempted_thread},
+    {"two_panics", two_panics},
+    {"call_nowhere", call_nowhere},
 };
 
 int __wrap_fs_mount_root(const char *disk, bool read_only)

@@ -1,0 +1,165 @@
+"""The report of a panic, on both machines: what it says of bugs that are planted.
+
+A kernel of each machine contains kern/test/planted_bugs.c, whose bugs run when the kernel's command
+line says so.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import subprocess
+from pathlib import Path
+from typing import List
+
+import pytest
+
+from grader.machine import Outcome, run
+from grader.tests.conftest import Boot
+from grader.tests.support import CHECK, HANG, both_machines, clean_environment, make_setup
+
+VARIABLES = ["EXTRA_SOURCES=kern/test/planted_bugs.c", "EXTRA_LDFLAGS=-Wl,--wrap=fs_mount_root"]
+THREADS_SHOWN = 24  # kern/thread.c
+
+
+@functools.lru_cache(maxsize=None)
+def build() -> Path:
+    folder = CHECK / "bugs"
+    words = ["make", "-s", "-j2", f"BUILD={folder}", *VARIABLES, "kernels"]
+    subprocess.run(words, env=clean_environment(), check=True)
+    return folder
+
+
+def outcome_of(machine: str, bug: str, cpus: int = 2) -> Outcome:
+    setup = make_setup(machine, build=build(), kernel_arguments=(f"bug={bug}",), cpus=cpus)
+    outcome = run(setup.with_(command="true"), timeout=HANG)
+    assert outcome.status == 125 and not outcome.hung
+    assert outcome.log.count("\npanic: ") == 1, outcome.log
+    return outcome
+
+
+def report_of(machine: str, bug: str) -> str:
+    return outcome_of(machine, bug).panic_report()
+
+
+def functions(report: str) -> List[str]:
+    """Of the backtrace of the CPU that panicked, the innermost first."""
+    first = re.search(r"^cpu \d: thread .*\n((?:    \S.*\n)+)", report, re.MULTILINE)
+    assert first, report
+    return [line.split("+")[0].strip() for line in first.group(1).splitlines()]
+
+
+@both_machines
+def test_registers_are_those_of_the_fault(machine: str) -> None:
+    report = report_of(machine, "registers")
+    assert re.match(r"panic: .*(bad memory access|write).* 0x10\n", report), report
+    assert functions(report)[:2] == ["fault_with_registers", "__wrap_fs_mount_root"]
+    assert re.search(r"\br12 123456789abcdef0\n?", report), report
+    assert re.search(r"\brsi 0000000077777777 ", report), report
+
+
+@both_machines
+def test_the_caller_of_a_leaf_is_shown(machine: str) -> None:
+    assert functions(report_of(machine, "null_pointer"))[:2] == [
+        "null_pointer",
+        "__wrap_fs_mount_root",
+    ]
+
+
+@both_machines
+def test_a_call_to_nowhere_has_a_caller(machine: str) -> None:
+    report = report_of(machine, "call_nowhere")
+    assert functions(report)[:3] == ["0x5000", "call_nowhere", "__wrap_fs_mount_root"]
+
+
+@both_machines
+@pytest.mark.parametrize("bug", ["stack_overflow", "large_frames"])
+def test_a_stack_overflow_is_called_so(machine: str, bug: str) -> None:
+    """The repeated call is printed once, and so there is room for who began it."""
+    report = report_of(machine, bug)
+    assert report.startswith("panic: kernel stack overflow of thread 'start', address 0x")
+    assert functions(report)[0].startswith("stack_overflow")
+    assert functions(report)[-4:-1] == ["__wrap_fs_mount_root", "start_thread", "thread_main"]
+    assert len(functions(report)) < 10
+    assert bug == "large_frames" or re.search(r"^    ... and \d+ times more$", report, re.MULTILINE)
+
+
+@both_machines
+def test_locks_are_shown_with_their_holders(machine: str) -> None:
+    report = report_of(machine, "locks")
+    number = re.search(r"^cpu (\d): thread (\d+) 'start'$", report, re.MULTILINE)
+    assert number
+    for line in (
+        f"spinlock 'planted spinlock': held by cpu {number.group(1)}, taken in panic_with_locks+",
+        f"mutex 'planted inner': held by thread {number.group(2)}, taken in panic_with_locks+",
+        f"mutex 'planted outer': held by thread {number.group(2)}, taken in panic_with_locks+",
+    ):
+        assert line in report, report
+
+
+@both_machines
+def test_a_cpu_without_interrupts_is_stopped(machine: str) -> None:
+    report = report_of(machine, "spinning_cpu")
+    spinner = re.search(r"^cpu \d: thread \d+ 'spinner'\n((?:    .*\n)+)", report, re.MULTILINE)
+    assert spinner and "spin_without_interrupts+" in spinner.group(1), report
+    assert "does not answer" not in report
+
+
+@both_machines
+def test_an_interrupted_function_is_shown(machine: str) -> None:
+    report = outcome_of(machine, "preempted", cpus=1).panic_report()
+    busy = re.search(r"^thread \d+ 'busy': runnable\n((?:    .*\n)+)", report, re.MULTILINE)
+    assert busy, report
+    order = [line.split("+")[0].strip() for line in busy.group(1).splitlines()]
+    assert order.index("interrupt_return") < order.index("spin_with_interrupts"), report
+
+
+@both_machines
+def test_two_panics_make_one_report(machine: str) -> None:
+    outcome = outcome_of(machine, "two_panics")
+    assert outcome.panic == "one of two"
+    report = outcome.panic_report()
+    assert "panic_once_more+" in report and "two_panics+" in report
+
+
+@both_machines
+def test_a_panic_in_the_report_ends_it(machine: str) -> None:
+    outcome = outcome_of(machine, "in_the_report")
+    assert outcome.panic == "the first one"
+    report = outcome.panic_report()
+    assert functions(report)[0] == "panic_in_the_report"
+    assert re.search(r"\nthe report ends here: .*\b0x80\n\Z", report), report
+
+
+@both_machines
+def test_many_threads_are_counted(machine: str) -> None:
+    """Those that hold a mutex come first."""
+    report = report_of(machine, "many_threads")
+    shown = re.findall(r"^thread \d+ '(\w+)': sleeping on '.*'$", report, re.MULTILINE)
+    assert len(shown) == THREADS_SHOWN
+    assert shown[0] == "holder" and shown[1] == "sleeper"
+    left_out = re.search(r"^and (\d+) more threads$", report, re.MULTILINE)
+    assert left_out and int(left_out.group(1)) >= 202 - THREADS_SHOWN
+    assert len(report.splitlines()) < 500
+    assert re.search(r"mutex 'planted inner': held by thread \d+, taken in hold_mutex\+", report)
+
+
+@both_machines
+def test_the_last_events_are_shown(machine: str) -> None:
+    setup = make_setup(machine, kernel_arguments=("init=/bin/true",), command="x")
+    report = run(setup, timeout=HANG).panic_report()
+    events = report[report.index("last events:\n") :]
+    line = re.search(r"^ +\d+\.\d{6} thread (\d+): exit_group\(0x0, .*$", events, re.MULTILINE)
+    assert line, report
+    assert re.search(rf"^cpu \d: thread {line.group(1)} 'true', process 1$", report, re.MULTILINE)
+
+
+@both_machines
+def test_make_boot_shows_the_essential_first(machine: str, make_boot: Boot) -> None:
+    done = make_boot(MACHINE=machine, KERNEL_ARGS="panic", CMD="true")
+    assert done.returncode == 125
+    lines = [line for line in done.stderr.splitlines() if line]
+    assert lines[0] == "panic: asked for by the command line"
+    assert re.fullmatch(r"cpu 0: thread \d+ 'start'", lines[2])
+    assert lines[3].startswith("    start_thread+")
+    assert lines.index("cpu 0, last events:") > 5
