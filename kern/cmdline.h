@@ -11,6 +11,7 @@
  *      log=WHERE       the machine's: where kernel messages go
  *      console=stream  the machine's: the console is a stream of bytes, not a terminal
  *      seed=N          make the run repeatable (docs/determinism.md)
+ *      strict          repeatable also with programs that compute for long; slow
  *      strategy=, schedule=  and choose its schedule so (kern/schedule_strategy.c)
  */
 #pragma once

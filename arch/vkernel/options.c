@@ -29,6 +29,7 @@ static const char usage[] =
     "  -c COMMAND       run this shell command instead of a shell, and end with its status\n"
     "  --log FILE       where kernel messages go (default: standard error; with -c nowhere)\n"
     "  --seed N         the same run each time, in virtual time (kernel word seed=N)\n"
+    "  --strict         count the steps of programs, so that nothing depends on the host; slow\n"
     "  --results FILE   where the results channel goes; fd:N is a descriptor\n"
     "  --trace FILE     write what the kernel did lately, as JSON for a trace viewer, at the end\n"
     "  --vmspace=MEANS  how user programs are run: seccomp\n"
@@ -106,7 +107,7 @@ static void add_disk(const char *path, bool copy_on_write)
 /* The kernel's command line: the remaining words, and the command behind `--`. */
 static void join_words(char **words, int count)
 {
-    size_t size = 16 + (options.command != NULL ? strlen(options.command) : 0);
+    size_t size = 24 + (options.command != NULL ? strlen(options.command) : 0);
 
     size += options.seed != NULL ? strlen(options.seed) : 0;
     for (int i = 0; i < count; i++)
@@ -115,7 +116,9 @@ static void join_words(char **words, int count)
     if (options.words == NULL)
         die(1, ENOMEM, "the command line");
     if (options.seed != NULL)
-        sprintf(options.words, "seed=%s%s", options.seed, count > 0 ? " " : "");
+        sprintf(options.words, "seed=%s ", options.seed);
+    if (options.is_strict)
+        strcat(options.words, "strict ");
     for (int i = 0; i < count; i++) {
         if (i > 0)
             strcat(options.words, " ");
@@ -131,11 +134,12 @@ static void join_words(char **words, int count)
 
 void options_parse(int argc, char **argv)
 {
-    enum { LOG = 256, RESULTS, SEED, TRACE, VMSPACE, HELP, VERSION };
+    enum { LOG = 256, RESULTS, SEED, STRICT, TRACE, VMSPACE, HELP, VERSION };
     static const struct option long_options[] = {
         {"log", required_argument, NULL, LOG},
         {"results", required_argument, NULL, RESULTS},
         {"seed", required_argument, NULL, SEED},
+        {"strict", no_argument, NULL, STRICT},
         {"trace", required_argument, NULL, TRACE},
         {"vmspace", required_argument, NULL, VMSPACE},
         {"help", no_argument, NULL, HELP},
@@ -167,6 +171,9 @@ void options_parse(int argc, char **argv)
             break;
         case SEED:
             options.seed = optarg;
+            break;
+        case STRICT:
+            options.is_strict = true;
             break;
         case TRACE:
             options.trace = optarg;

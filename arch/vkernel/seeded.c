@@ -14,7 +14,8 @@
  * A program that computes for very long without a trap must be stopped, since it may wait for
  * another one in memory that they share. Where it is stopped depends on the host. That is reported:
  * from there on the run may differ from others with the same seed. Its CPU has then been busy for
- * as long in virtual time, during which the others went on.
+ * as long in virtual time, during which the others went on. The word `strict` avoids it: then
+ * programs are run step by step (trap.c), a step a nanosecond, and stopped after a number of steps.
  *
  * Signals of the host: SIGALRM looks after such programs a few times a second. SIGUSR1 tells of
  * an interrupt from outside (SIGTERM asks for a shutdown); it is blocked but while the host thread
@@ -41,7 +42,7 @@
 #define GUEST_PATIENCE (100 * NSEC_PER_MSEC)
 #define ALARM_PERIOD   (20 * NSEC_PER_MSEC)
 
-bool is_seeded;
+bool is_seeded, seeded_is_strict;
 
 static nsec_t now, next_event = NSEC_NEVER;
 static struct context resting[MAX_CPUS];
@@ -133,6 +134,11 @@ nsec_t seeded_clock(void)
     return now;
 }
 
+void seeded_advance(nsec_t span)
+{
+    now += span;
+}
+
 void seeded_expect_event(nsec_t when)
 {
     next_event = min(next_event, when);
@@ -211,7 +217,7 @@ void seeded_alarm(void)
     struct machine_cpu *machine = &cpu_self()->machine;
     uint64_t used;
 
-    if (!machine->in_guest || machine->vframe->host_pid == 0)
+    if (seeded_is_strict || !machine->in_guest || machine->vframe->host_pid == 0)
         return;
     used = processor_time(machine->vframe->host_pid);
     if (guest.seen != guest.number) {
@@ -242,6 +248,7 @@ bool seeded_guest_ended(void)
 void seeded_init(void)
 {
     is_seeded = cmdline_find("seed") != NULL;
+    seeded_is_strict = is_seeded && cmdline_find("strict") != NULL;
     has_wrgsbase = (getauxval(AT_HWCAP2) & 2) != 0;
 }
 

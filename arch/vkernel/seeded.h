@@ -10,6 +10,7 @@ struct cpu;
 
 /* (i) set before any CPU runs */
 extern bool is_seeded;
+extern bool seeded_is_strict; /* programs are run step by step, and the steps counted */
 
 /* Look for seed= on the command line. */
 void seeded_init(void);
@@ -26,6 +27,9 @@ void seeded_idle(void);
 
 /* A device has something to do at `when`: seeded_clock() will not jump over it. */
 void seeded_expect_event(nsec_t when);
+
+/* Time goes on, `span` nanoseconds. */
+void seeded_advance(nsec_t span);
 
 /* machine_stop() */
 void seeded_stop(struct cpu *cpu);

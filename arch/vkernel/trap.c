@@ -30,6 +30,9 @@
 
 #define REPORTS_MAX 10
 
+#define RFLAGS_TF    0x100
+#define STRICT_STEPS 20000 /* after which a program is stopped */
+
 /* --- Running ------------------------------------------------------------------------------- */
 
 static prot_t wanted_access(uint64_t error_code)
@@ -79,6 +82,44 @@ static void report_stopped(const struct trapframe *frame)
     machine_results_write(line, strlen(line));
 }
 
+static int run(struct trapframe *frame)
+{
+    struct machine_cpu *machine = &cpu_self()->machine;
+
+    return vmspace_ctl(machine->vmspace, VMSPACE_CTL_RUN, frame, machine->vframe);
+}
+
+static bool is_step(const struct trapframe *frame, const struct vextframe *vframe)
+{
+    return frame->trap_number == VMSPACE_TRAP && vframe->vx_signal == SIGTRAP &&
+           vframe->vx_code == TRAP_TRACE;
+}
+
+/* Run step by step, and stop when a time slice's worth of steps were made. What the program would
+ * see of the trap flag is hidden. */
+static int run_strictly(struct trapframe *frame)
+{
+    struct machine_cpu *machine = &cpu_self()->machine;
+    unsigned steps = 0;
+    int error;
+
+    if (frame->rflags & RFLAGS_TF) /* the program steps itself */
+        return run(frame);
+    do {
+        frame->rflags |= RFLAGS_TF;
+        error = run(frame);
+        frame->rflags &= ~(uint64_t)RFLAGS_TF;
+    } while (error == 0 && is_step(frame, machine->vframe) && ++steps < STRICT_STEPS);
+    if (error == 0 && frame->trap_number == VMSPACE_SYSCALL)
+        frame->r11 &= ~(uint64_t)RFLAGS_TF; /* where SYSCALL saves the flags */
+    if (error == 0 && steps == STRICT_STEPS) {
+        frame->trap_number = VMSPACE_INTERRUPT;
+        machine_kick(cpu_self());
+    }
+    seeded_advance(steps);
+    return error;
+}
+
 struct trap user_run(struct trapframe *frame)
 {
     struct machine_cpu *machine = &cpu_self()->machine;
@@ -91,7 +132,7 @@ struct trap user_run(struct trapframe *frame)
     if (is_seeded)
         seeded_guest_begins();
     if (machine->pending == 0)
-        error = vmspace_ctl(machine->vmspace, VMSPACE_CTL_RUN, frame, machine->vframe);
+        error = seeded_is_strict ? run_strictly(frame) : run(frame);
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     machine->in_guest = false;
     if (error == -EBUSY) /* or the host has no process for one more CPU in there: try again */

@@ -37,6 +37,7 @@ struct options {
     const char *command; /* -c, or NULL */
     const char *log;     /* --log FILE, or NULL */
     const char *seed;    /* --seed, or NULL */
+    bool is_strict;      /* --strict */
     const char *results; /* --results, or NULL */
     const char *trace;   /* --trace FILE, or NULL */
     char *words;         /* the kernel's command line */

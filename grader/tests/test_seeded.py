@@ -123,6 +123,17 @@ def test_a_program_that_computes_for_ever_is_reported() -> None:
     assert "not repeatable" in outcome.results
 
 
+def test_strict_runs_repeat_also_when_a_program_computes_for_ever(tmp_path: Path) -> None:
+    # `:` makes no system call: only the count of its steps stops it.
+    command = "(while true; do :; done) & echo begun; kill $!; wait; echo ended"
+    runs = []
+    for _ in range(2):
+        setup = make_setup("vkernel", cpus=1, seed=3, command=command, kernel_arguments=("strict",))
+        runs.append(run(setup, timeout=HANG))
+    assert runs[0].output == b"begun\nended\n" and runs[0].ended
+    assert runs[0].results == runs[1].results and "not repeatable" not in runs[0].results
+
+
 @pytest.mark.parametrize("word", ["seed=x", "seed=1 strategy=lucky", "seed=1 schedule=1.2"])
 def test_a_bad_word_is_an_error(word: str) -> None:
     words = tuple(word.split())
