@@ -73,6 +73,15 @@ def feed_stream(machine: Running) -> None:
         pass  # the machine has ended: nobody reads any more
 
 
+def copy_output(machine: Running) -> None:
+    """Pass the console's output on from where the machine has put it."""
+    try:
+        for block in machine.console_output():
+            write_all(1, block)
+    except OSError:
+        pass  # nobody reads any more
+
+
 def write_all(descriptor: int, data: bytes) -> None:
     while data:
         data = data[os.write(descriptor, data) :]
@@ -80,16 +89,28 @@ def write_all(descriptor: int, data: bytes) -> None:
 
 def boot(setup: Setup, timeout: Optional[float]) -> Outcome:
     is_terminal = os.isatty(0)
-    is_escaped = setup.machine == "x86_64" and not is_terminal
+    is_scripted = setup.machine == "x86_64" and setup.seed is not None and not is_terminal
+    is_escaped = setup.machine == "x86_64" and not is_terminal and not is_scripted
+    script = sys.stdin.buffer.read() if is_scripted else None
     settings = termios.tcgetattr(0) if is_terminal else None
     try:
         with Running(
-            setup, stream=not is_terminal, stdin=-1 if is_escaped else None, stdout=None
+            setup,
+            stream=not is_terminal,
+            stdin=-1 if is_escaped else None,
+            stdout=None,
+            script=script,
         ) as machine:
             if is_escaped:
                 threading.Thread(target=feed_stream, args=(machine,), daemon=True).start()
+            copier = threading.Thread(target=copy_output, args=(machine,), daemon=True)
+            if is_scripted:
+                copier.start()
             try:
-                return machine.wait(timeout)
+                outcome = machine.wait(timeout)
+                if is_scripted:
+                    copier.join()
+                return outcome
             except KeyboardInterrupt:
                 machine.stop()
                 raise

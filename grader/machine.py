@@ -20,7 +20,7 @@ import threading
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, List, Optional, Tuple, Union
+from typing import IO, Iterator, List, Optional, Tuple, Union
 
 from grader import image as images
 from grader import trace
@@ -151,8 +151,10 @@ def x86_64_arguments(
     results: Optional[Path],
     stream: bool,
     terminal: Optional[str] = None,
+    console_file: Optional[Path] = None,
 ) -> List[str]:
-    """`terminal`: a pseudo-terminal for the console, instead of standard input and output."""
+    """Instead of standard input and output, the console can be a pseudo-terminal, `terminal`, or
+    a file for its output."""
     words = kernel_words(setup)
     if stream:
         words.append("console=stream")
@@ -166,6 +168,8 @@ def x86_64_arguments(
     console = "stdio,id=console,signal=off" + ("" if stream else ",mux=on")
     if terminal is not None:
         console = f"serial,id=console,path={terminal}"
+    if console_file is not None:
+        console = file_backend("console", console_file)
     arguments = ["qemu-system-x86_64", "-machine", "q35", *EMULATION[setup.seed is not None]]
     arguments += ["-cpu", "max", "-m", setup.memory, "-smp", str(setup.cpus)]
     arguments += ["-kernel", str(setup.kernel), "-append", " ".join(words)]
@@ -178,10 +182,21 @@ def x86_64_arguments(
     arguments += ["-device", "isa-debugcon,iobase=0xe9,chardev=log"]
     arguments += ["-device", "isa-debug-exit,iobase=0x501,iosize=2"]
     for number, disk in enumerate((setup.image,) + setup.disks):
-        path = str(disk).replace(",", ",,")
-        arguments += ["-drive", f"if=none,id=disk{number},format=raw,file={path}"]
-        arguments += ["-device", f"virtio-blk-pci,drive=disk{number},disable-legacy=on"]
+        arguments += disk_arguments(number, disk, is_memory=setup.seed is not None)
     return arguments + list(setup.options)
+
+
+def disk_arguments(number: int, disk: Path, is_memory: bool) -> List[str]:
+    """QEMU's options for a disk; as shared memory it does at once what it is asked to."""
+    path = str(disk).replace(",", ",,")
+    if not is_memory:
+        drive = f"if=none,id=disk{number},format=raw,file={path}"
+        return ["-drive", drive, "-device", f"virtio-blk-pci,drive=disk{number},disable-legacy=on"]
+    size = disk.stat().st_size
+    if size & (size - 1):
+        raise SetupError(f"{disk}: with a seed, the size of a disk must be a power of two")
+    memory = f"memory-backend-file,id=disk{number},share=on,mem-path={path},size={size}"
+    return ["-object", memory, "-device", f"ivshmem-plain,memdev=disk{number}"]
 
 
 def file_backend(name: str, path: Optional[Path]) -> str:
@@ -205,6 +220,7 @@ class Running:
     stdin: Union[int, IO[bytes], None] = subprocess.PIPE
     stdout: Union[int, IO[bytes], None] = subprocess.PIPE
     stderr: Union[int, IO[bytes], None] = None
+    script: Optional[bytes] = None  # all input of the console, where it must be known before
     scratch: Path = field(init=False)
     process: "subprocess.Popen[bytes]" = field(init=False)
 
@@ -216,6 +232,13 @@ class Running:
             shutil.rmtree(self.scratch, ignore_errors=True)
             raise
 
+    @property
+    def is_scripted(self) -> bool:
+        """Nothing that comes when it comes may reach QEMU, if its run is to be repeated: input is
+        a file from which the kernel reads when it wants to, and output a file that never blocks."""
+        repeatable = self.setup.machine == "x86_64" and self.setup.seed is not None
+        return repeatable and self.stream and self.script is not None
+
     def _start(self) -> None:
         setup = self.setup
         if setup.machine == "x86_64" and not setup.writable and setup.image.is_file():
@@ -224,7 +247,16 @@ class Running:
         if setup.machine == "vkernel":
             arguments = vkernel_arguments(setup, self.log_file, self.results_file)
         else:
-            arguments = x86_64_arguments(setup, self.log_file, self.results_file, self.stream)
+            console = self.console_file if self.is_scripted else None
+            arguments = x86_64_arguments(
+                setup, self.log_file, self.results_file, self.stream, console_file=console
+            )
+        if self.is_scripted:
+            input_file = self.scratch / "input"
+            input_file.write_bytes(self.script or b"")
+            arguments += ["-fw_cfg", f"name=opt/duet/input,file={input_file}"]
+            self.console_file.touch()
+            self.stdin = self.stdout = subprocess.DEVNULL
         if setup.machine == "x86_64" and setup.trace is not None:
             self.channel.create(setup.cpus, setup.kernel_arguments)
             arguments += self.channel.options()
@@ -252,6 +284,29 @@ class Running:
                 except BrokenPipeError:
                     pass
         shutil.rmtree(self.scratch, ignore_errors=True)
+
+    @property
+    def console_file(self) -> Path:
+        return self.scratch / "console"
+
+    def console_output(self) -> Iterator[bytes]:
+        """What the machine writes to its console, as it comes, to the end."""
+        if not self.is_scripted:
+            assert self.process.stdout is not None
+            descriptor = self.process.stdout.fileno()
+            yield from iter(lambda: os.read(descriptor, 65536), b"")
+            return
+        with open(self.console_file, "rb") as console:
+            is_last = False
+            while True:
+                block = console.read(65536)
+                if block:
+                    yield block
+                elif is_last:
+                    return
+                else:
+                    is_last = self.process.poll() is not None
+                    time.sleep(0.0 if is_last else 0.02)
 
     @property
     def log_file(self) -> Path:
@@ -367,19 +422,19 @@ def run(setup: Setup, stdin: bytes = b"", timeout: float = 120.0) -> Outcome:
     A machine that is silent on all channels for `timeout` seconds has hung. How long it takes
     in all does not matter, so that a slow host fails no test.
     """
-    with Running(setup) as machine:
+    with Running(setup, script=stdin) as machine:
         output = bytearray()
 
         def feed() -> None:
             try:
-                machine.send(stdin)
-                machine.end_input()
+                if not machine.is_scripted:
+                    machine.send(stdin)
+                    machine.end_input()
             except (BrokenPipeError, ValueError):
                 pass
 
         def collect() -> None:
-            assert machine.process.stdout is not None
-            for block in iter(lambda: os.read(machine.process.stdout.fileno(), 65536), b""):
+            for block in machine.console_output():
                 output.extend(block)
 
         threads = [threading.Thread(target=work, daemon=True) for work in (feed, collect)]

@@ -41,7 +41,7 @@
 bool schedule_is_controlled;
 
 static uint64_t seed;
-static bool chooses_cpus; /* (i) one CPU runs at a time, and we say which */
+static bool chooses_cpus; /* (i) the run is controlled, and one CPU runs at a time */
 
 /* What the run came to. */
 static struct {
@@ -216,10 +216,10 @@ void schedule_reached(enum schedule_kind kind, const void *object, const char *n
     were_on = interrupts_disable();
     cpu = cpu_self();
     machine_schedule_tick();
-    is_forced = kind >= SCHEDULE_SPIN && kind <= SCHEDULE_IDLE && chooses_cpus;
+    is_forced = kind >= SCHEDULE_SPIN && kind <= SCHEDULE_IDLE;
     if (kind == SCHEDULE_UNLOCK)
         lock_was_released(object);
-    else if (kind == SCHEDULE_SPIN && chooses_cpus)
+    else if (kind == SCHEDULE_SPIN)
         spins_on[cpu->id] = object;
     question =
         (struct schedule_question){.kind = kind, .agent = next_agent(cpu), .is_forced = is_forced};
@@ -232,6 +232,13 @@ void schedule_reached(enum schedule_kind kind, const void *object, const char *n
     interrupts_restore(were_on);
     if (choice == SCHEDULE_GIVE_WAY)
         give_way();
+}
+
+bool schedule_spin(const void *lock, const char *name)
+{
+    if (chooses_cpus)
+        schedule_reached(SCHEDULE_SPIN, lock, name);
+    return chooses_cpus;
 }
 
 unsigned schedule_choose_thread(struct thread *const threads[], unsigned count)

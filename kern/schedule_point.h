@@ -42,6 +42,9 @@ static inline void schedule_point(enum schedule_kind kind, const void *object, c
         schedule_reached(kind, object, name);
 }
 
+/* Where the kernel says which CPU runs, wait until `lock` is released, and return true. */
+bool schedule_spin(const void *lock, const char *name);
+
 #define SCHEDULE_THREADS_MAX 32
 
 /* Which of `count` threads that could run next does: an index, 0 for whose turn it is. */

@@ -80,9 +80,7 @@ static bool try_take(struct spinlock *lock)
 /* The lock is another CPU's: wait a moment. */
 static void relax(const struct spinlock *lock)
 {
-    if (schedule_is_controlled)
-        schedule_reached(SCHEDULE_SPIN, lock, lock->name);
-    else
+    if (!schedule_spin(lock, lock->name))
         cpu_relax();
 }
 

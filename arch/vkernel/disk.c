@@ -16,10 +16,9 @@
 #include "arch/vkernel/vkernel.h"
 #include "arch/vkernel/vmspace/linux.h"
 #include "kern/cpu.h"
-#include "kern/dev/block.h"
+#include "kern/dev/timed_disk.h"
 #include "kern/machine.h"
 #include "kern/print.h"
-#include "kern/schedule_point.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,9 +27,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LATENCY_MIN  (20 * NSEC_PER_USEC) /* of a request in a seeded run */
-#define LATENCY_SPAN (100 * NSEC_PER_USEC)
-
 /* (i) immutable after start, (a) atomic */
 struct disk {
     struct block_device device;
@@ -38,9 +34,7 @@ struct disk {
     uint8_t *data;                   /* (i) of a file that is not, or NULL */
     struct block_request *submitted; /* (a) newest first, linked by link.next */
     volatile uint32_t work;          /* (a) counts submissions: the worker sleeps on it */
-    struct list queue;               /* of a seeded run: oldest first */
-    nsec_t served_at;                /* and when the oldest will be served */
-    uint64_t served;                 /* and how many were */
+    struct timed_disk timed;         /* what a seeded run has instead */
 };
 
 static struct disk disks[DISK_MAX];
@@ -140,39 +134,18 @@ static void *worker(void *argument)
 
 /* --- In a seeded run ----------------------------------------------------------------------- */
 
-/* A disk then serves one request after the other, each after a time that the seed gives, and the
- * transfer happens when that is over. */
-static void expect_event(struct disk *disk)
+/* The kernel says when a request is served: there is no worker. */
+static int serve_timed(struct timed_disk *timed, const struct block_request *request)
 {
-    if (disk->served_at == NSEC_NEVER)
-        disk->served_at =
-            machine_clock() + LATENCY_MIN +
-            (nsec_t)(schedule_random(disk->device.name, disk->served++) % LATENCY_SPAN);
-    seeded_expect_event(disk->served_at);
+    return serve(timed->data, request);
 }
 
-static void serve_first(struct disk *disk)
+static void start_timed(struct disk *disk)
 {
-    struct block_request *request = list_pop(&disk->queue, struct block_request, link);
-
-    request->error = serve(disk, request);
-    push(&completed, request);
-    interrupt_raise(&cpus[0], INTERRUPT_DISK);
-    disk->served_at = NSEC_NEVER;
-    if (!list_is_empty(&disk->queue))
-        expect_event(disk);
-}
-
-nsec_t disk_raise_due(nsec_t now)
-{
-    nsec_t next = NSEC_NEVER;
-
-    for (unsigned i = 0; i < options.disk_count; i++) {
-        if (disks[i].served_at <= now)
-            serve_first(&disks[i]);
-        next = min(next, disks[i].served_at);
-    }
-    return next;
+    disk->timed.device = disk->device;
+    disk->timed.data = disk;
+    disk->timed.serve = serve_timed;
+    timed_disk_register(&disk->timed);
 }
 
 /* --- For the kernel ------------------------------------------------------------------------ */
@@ -181,11 +154,6 @@ static void submit(struct block_device *device, struct block_request *request)
 {
     struct disk *disk = device->driver_data;
 
-    if (is_seeded) {
-        list_push_back(&disk->queue, &request->link);
-        expect_event(disk);
-        return;
-    }
     push(&disk->submitted, request);
     __atomic_add_fetch(&disk->work, 1, __ATOMIC_SEQ_CST);
     host_futex_wake(&disk->work, 1);
@@ -207,8 +175,12 @@ void disk_interrupt(void)
 
 void disk_start_all(void)
 {
-    for (unsigned i = 0; i < options.disk_count; i++)
-        block_register(&disks[i].device);
+    for (unsigned i = 0; i < options.disk_count; i++) {
+        if (is_seeded)
+            start_timed(&disks[i]);
+        else
+            block_register(&disks[i].device);
+    }
 }
 
 /* --- Start --------------------------------------------------------------------------------- */
@@ -257,8 +229,6 @@ static void open_disk(struct disk *disk, const struct disk_option *option)
         close(fd);
         disk->fd = -1;
     }
-    list_init(&disk->queue);
-    disk->served_at = NSEC_NEVER;
     disk->device.sectors = (uint64_t)size / SECTOR_SIZE;
     disk->device.driver = &driver;
     disk->device.driver_data = disk;

@@ -4,12 +4,14 @@
  *      a CPU        the registers of the kernel thread that it runs: in the host thread while the
  *                   CPU has its turn, else in resting[]. Its turn ends where the kernel says so
  *                   (machine_schedule_run()), never by a signal
- *      the clock    advances by a little at each scheduling point. When no CPU can go on it jumps
- * to the next event, so that waiting takes no time timers       fire when the clock has reached
- * their deadline disks        a request is served when its time has come, which depends on the seed
- * (disk.c) the console  is read when a program waits for input and nothing else can happen, a line
- * at a time, however the bytes arrive (console.c) programs     run to their next trap, while all
- * else stands still: one that traps sooner or later does so at the same point of every run
+ *      the clock    advances a little at each scheduling point. When no CPU can go on it jumps to
+ *                   the next event, so that waiting takes no time
+ *      timers       fire when the clock has reached their deadline
+ *      disks        serve a request when its time has come (kern/dev/timed_disk.c)
+ *      the console  is read when a program waits for input and nothing else can happen: a line
+ *                   at a time, however the bytes arrive (console.c)
+ *      programs     run to their next trap, while all else stands still: one that traps sooner
+ *                   or later does so at the same point of every run
  *
  * A program that computes for very long without a trap must be stopped, since it may wait for
  * another one in memory that they share. Where it is stopped depends on the host. That is reported:
@@ -147,7 +149,7 @@ void seeded_expect_event(nsec_t when)
 /* Raise the interrupts that are due, and find out when the next are. */
 static void raise_due(void)
 {
-    next_event = disk_raise_due(now);
+    next_event = NSEC_NEVER;
     for (uint64_t rest = started; rest != 0; rest &= rest - 1) {
         struct machine_cpu *machine = &cpus[__builtin_ctzl(rest)].machine;
 

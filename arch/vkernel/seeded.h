@@ -25,7 +25,7 @@ void seeded_start_cpu(struct cpu *cpu, void (*start)(void *));
 nsec_t seeded_clock(void);
 void seeded_idle(void);
 
-/* A device has something to do at `when`: seeded_clock() will not jump over it. */
+/* A timer is set to `when`: the clock will not jump over it. */
 void seeded_expect_event(nsec_t when);
 
 /* Time goes on, `span` nanoseconds. */

@@ -95,8 +95,6 @@ void console_expect_end(void); /* Seeded: a shutdown was asked for */
 void disk_open_all(void);  /* errors end the process */
 void disk_start_all(void); /* register them */
 void disk_interrupt(void); /* on CPU 0: complete requests */
-/* Seeded: serve what is due, interrupt CPU 0, and return when more will be. */
-nsec_t disk_raise_due(nsec_t now);
 
 /* fault.c: catch the faults of the kernel itself. */
 void fault_init(void);

@@ -145,6 +145,17 @@ void *pci_map(const struct pci_device *device, unsigned bar, uint32_t offset, si
     return pa != 0 ? device_map(pa + offset, size) : NULL;
 }
 
+/* Address bits that cannot be set are below the size: PCI specification, section 6.2.5.1. */
+uint64_t pci_bar_size(const struct pci_device *device, unsigned bar)
+{
+    uint32_t low = pci_read32(device, PCI_BAR(bar)), bits;
+
+    pci_write32(device, PCI_BAR(bar), UINT32_MAX);
+    bits = pci_read32(device, PCI_BAR(bar)) & ~0xfU;
+    pci_write32(device, PCI_BAR(bar), low);
+    return bits & -bits;
+}
+
 bool pci_enable_message(const struct pci_device *device, unsigned entry, unsigned vector)
 {
     unsigned capability = pci_find_capability(device, PCI_CAPABILITY_MSIX, 0);

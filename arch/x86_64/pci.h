@@ -48,6 +48,9 @@ unsigned pci_find_capability(const struct pci_device *device, uint8_t id, unsign
  * is not memory or has no address. */
 void *pci_map(const struct pci_device *device, unsigned bar, uint32_t offset, size_t size);
 
+/* How much memory is behind a base address register. */
+uint64_t pci_bar_size(const struct pci_device *device, unsigned bar);
+
 /* Let the device's message `entry` interrupt with `vector`. Returns whether it can (MSI-X). */
 bool pci_enable_message(const struct pci_device *device, unsigned entry,
                         unsigned vector) must_check;

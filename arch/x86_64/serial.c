@@ -55,6 +55,8 @@ enum {
 static bool has_results;    /* (i) */
 static bool log_to_debug;   /* (i) */
 static bool is_stream;      /* (i) */
+static bool is_scripted;    /* (i) input comes from scripted_input.c */
+static bool is_expected;    /* and a program waits for it */
 static unsigned vector;     /* (i) of input; 0: not started */
 static uint32_t is_writing; /* (a) a CPU fills a FIFO */
 
@@ -194,6 +196,24 @@ static int decode(uint8_t byte)
     return byte == 'E' ? CONSOLE_EOF : byte;
 }
 
+static bool take(int *byte)
+{
+    if ((inb(COM1 + PORT_STATUS) & STATUS_RECEIVED) == 0)
+        return false;
+    *byte = decode(inb(COM1 + PORT_DATA));
+    return true;
+}
+
+/* A line, if a program waits for one. */
+static bool take_scripted(int *byte)
+{
+    if (!is_expected)
+        return false;
+    *byte = scripted_input_take();
+    is_expected = *byte != '\n' && *byte != CONSOLE_EOF;
+    return true;
+}
+
 static void receive(void *unused)
 {
     (void)unused;
@@ -203,9 +223,8 @@ static void receive(void *unused)
             return;
         }
         kept = NO_BYTE;
-        if ((inb(COM1 + PORT_STATUS) & STATUS_RECEIVED) == 0)
+        if (!(is_scripted ? take_scripted(&kept) : take(&kept)))
             break;
-        kept = decode(inb(COM1 + PORT_DATA));
     }
     outb(COM1 + PORT_INTERRUPT_ENABLE, INTERRUPT_RECEIVED);
 }
@@ -218,10 +237,15 @@ void machine_console_resume(void)
 
 void machine_console_expect(void)
 {
+    if (is_scripted && !is_expected) {
+        is_expected = true;
+        machine_console_resume();
+    }
 }
 
 void serial_start_input(void)
 {
+    is_scripted = scripted_input_find();
     vector = interrupt_allocate(receive, NULL);
     apic_route_isa(COM1_IRQ, vector);
     machine_console_resume(); /* for what came before */

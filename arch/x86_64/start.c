@@ -5,6 +5,7 @@
 #include "arch/x86_64/acpi.h"
 #include "arch/x86_64/apic.h"
 #include "arch/x86_64/descriptors.h"
+#include "arch/x86_64/ivshmem.h"
 #include "arch/x86_64/memory.h"
 #include "arch/x86_64/pci.h"
 #include "arch/x86_64/serial.h"
@@ -43,6 +44,7 @@ void machine_start(paddr_t start_info)
 void machine_start_devices(void)
 {
     pci_scan(virtio_blk_attach);
+    pci_scan(ivshmem_attach);
     pci_scan(trace_channel_attach);
     serial_start_input();
 }

@@ -30,3 +30,10 @@ unsigned schedule_choose_thread(struct thread *const threads[], unsigned count)
     (void)count;
     return 0;
 }
+
+bool schedule_spin(const void *lock, const char *name)
+{
+    (void)lock;
+    (void)name;
+    return false;
+}
