@@ -133,7 +133,7 @@ def test_a_seeded_run_can_be_told_to_end() -> None:
 
 
 def test_a_program_that_computes_for_ever_is_reported() -> None:
-    command = "(while true; do :; done) & echo begun; kill $!; wait; echo ended"
+    command = "(while true; do :; done) & echo begun; sleep 1; kill $!; wait; echo ended"
     outcome = run(make_setup("vkernel", cpus=1, seed=1, command=command), timeout=HANG)
     assert outcome.ended and outcome.text == "begun\nended\n"
     stopped = r"^not repeatable: process \d+ \(sh\) was stopped at 0x4"
@@ -143,7 +143,7 @@ def test_a_program_that_computes_for_ever_is_reported() -> None:
 
 def test_strict_runs_repeat_also_when_a_program_computes_for_ever(tmp_path: Path) -> None:
     # `:` makes no system call: only the count of its steps stops it.
-    command = "(while true; do :; done) & echo begun; kill $!; wait; echo ended"
+    command = "(while true; do :; done) & echo begun; sleep 0.00002; kill $!; wait; echo ended"
     runs = []
     for _ in range(2):
         setup = make_setup("vkernel", cpus=1, seed=3, command=command, kernel_arguments=("strict",))
