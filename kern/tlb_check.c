@@ -119,7 +119,7 @@ static void print_other_author(const pte_t *entry, const struct pmap_change *cha
                 change->new);
         print_calls(change);
     }
-    kprintf("  Find it with gdb: watch *(unsigned long *)%p\n"
+    kprintf("  To catch it, run with the same seed= in gdb: watch *(unsigned long *)%p\n"
             "  Page tables are changed by the functions of vm/pmap.h, which invalidate.\n",
             (const void *)entry);
 }

@@ -2,6 +2,8 @@
  * The history of page table entries: a hash table by the entry's address, in which a change of
  * another entry may overwrite an older one. It is asked about what happened just now.
  *
+ * kern/gdb/memory.py reads it, too.
+ *
  * A slot is written by whoever takes it, without waiting: a change that finds its slot taken by
  * another CPU is not noted. So what is remembered is never a mixture of two changes.
  */
@@ -19,12 +21,12 @@ static struct slot {
     uint32_t taken;     /* (a) */
     const pte_t *entry; /* NULL: empty */
     struct pmap_change change;
-} slots[1UL << SLOT_BITS];
+} pmap_history[1UL << SLOT_BITS];
 
 static struct slot *take_slot(const pte_t *entry)
 {
     uint64_t hash = (vaddr_t)entry / sizeof(pte_t) * 0x9e3779b97f4a7c15UL;
-    struct slot *slot = &slots[hash >> (64 - SLOT_BITS)];
+    struct slot *slot = &pmap_history[hash >> (64 - SLOT_BITS)];
 
     return __atomic_exchange_n(&slot->taken, 1, __ATOMIC_ACQUIRE) == 0 ? slot : NULL;
 }

@@ -203,6 +203,8 @@ def test_translation_of_an_address(tour: Dict[str, str]) -> None:
     walk = tour["walk"].splitlines()
     assert [line.split(":")[0] for line in walk[:4]] == [f"level {n}" for n in (4, 3, 2, 1)]
     assert walk[4].startswith("0x401000 is physical 0x")
+    assert re.match(r"last changed from 0x0+ to 0x0+\w+ by$", walk[5]), tour["walk"]
+    assert any(re.match(r"    pmap_enter\w* \(vm/pmap\.c:\d+\)$", line) for line in walk[6:])
     assert tour["unmapped"].rstrip().endswith("not present")
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from grader.machine import Outcome, Setup, run
-from grader.tests.support import CHECK, HANG, clean_environment, make_setup
+from grader.machine import Outcome, Setup, run, vkernel_arguments
+from grader.tests.support import CHECK, HANG, clean_environment, make_setup, needs
 
 WRAPPED = ("machine_tlb_invalidate", "pmap_protect", "pmap_remove", "sys_umask")
 
@@ -86,12 +86,29 @@ def test_a_store_of_somebody_else(bug: str, level: int) -> None:
     assert re.search(r"process \d+ \(sh\) can still write to 0x6fffff\w+$", report, re.M), report
     entry = re.search(rf"page table entry at (0x\w+), level {level}$", report, re.M)
     assert entry, report
-    assert f"watch *(unsigned long *){entry[1]}" in report
+    assert f"run with the same seed= in gdb: watch *(unsigned long *){entry[1]}\n" in report
     values = re.findall(r"^    (?:was|is )  (0x\w+): pfn", report, re.M)
     assert len(values) == 2 and int(values[0], 16) & ~2 == int(values[1], 16), report
     assert "changed by a store outside of vm/pmap.c" in report
     assert re.search(r"the last system call of sh was umask\(0x", report), report
     assert "pmap_enter_accessed, the last of vm/pmap.c, had left it as 0x" in report
+
+
+@needs("gdb")
+def test_it_is_caught_as_the_report_says() -> None:
+    """With the seed of the report the watchpoint stops in the function that stores."""
+    setup = planted("store", cpus=2, seed=7)
+    outcome = run(setup, timeout=HANG)
+    watch = re.search(r"in gdb: (watch .*)$", outcome.panic_report(), re.M)
+    assert watch, outcome.panic_report()
+    script = ["break kernel_main", "run", watch[1], *["continue", "backtrace 1"] * 2, "kill"]
+    command = ["gdb", "-nx", "-q", "-batch", "-x", "kern/gdb/duet.py"]
+    command += [word for line in script for word in ("-ex", line)]
+    command += ["--args", *vkernel_arguments(setup, log=None, results=None)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+                          timeout=HANG)
+    frames = re.findall(r"^#0 .*?(\w+) \(", done.stdout, re.M)
+    assert frames[-1] == "__wrap_sys_umask", done.stdout
 
 
 def test_what_comes_back_in_time_is_no_bug() -> None:

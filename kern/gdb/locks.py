@@ -13,6 +13,7 @@ from structures import (
     describe_thread,
     has_field,
     items,
+    place_of,
     selection_kept,
     structure,
     text,
@@ -29,16 +30,6 @@ def _chain(newest: gdb.Value) -> Iterator[gdb.Value]:
         lock = newest.dereference()
         yield lock
         newest = lock["previous"]
-
-
-def _place(address: int) -> str:
-    """Where in the kernel's source a return address belongs."""
-    place = gdb.find_pc_line(address - 1)
-    function = gdb.block_for_pc(address - 1)
-    while function is not None and function.function is None:
-        function = function.superblock
-    name = function.function.name if function is not None else f"{address:#x}"
-    return f"{name} ({place.symtab.filename}:{place.line})" if place.symtab else name
 
 
 def _spinners() -> Dict[int, List[str]]:
@@ -70,7 +61,7 @@ def _held_mutexes() -> Iterator[Tuple[gdb.Value, gdb.Value]]:
 
 
 def _line(kind: str, lock: gdb.Value, holder: str, waiters: List[str]) -> str:
-    taken = _place(int(lock["taken_at"]))
+    taken = place_of(int(lock["taken_at"]))
     shown = f"{kind} '{text(lock['name'])}' at {int(lock.address):#x}: held by {holder}"
     shown += f", taken in {taken}"
     return shown + (f"; waiting: {', '.join(waiters)}" if waiters else "")

@@ -7,14 +7,17 @@ from typing import Iterator, List
 import gdb
 
 from structures import (
+    WORD,
     DuetError,
     constant,
     is_leaf,
     items,
     mappings,
     permissions,
+    place_of,
     read_table,
     shift_of,
+    variable,
 )
 
 PROT_LETTERS = ((1, "r"), (2, "w"), (4, "x"))
@@ -76,6 +79,24 @@ def table(process: gdb.Value) -> Iterator[str]:
         yield f"{start:#014x}-{start + length:#014x} -> {frame:#010x} {_flags(flags)}"
 
 
+def _last_change(entry: int) -> Iterator[str]:
+    """Who changed an entry last, as far as vm/pmap_history.c remembers (debug builds)."""
+    if gdb.lookup_static_symbol("pmap_history") is None:
+        return
+    slots = variable("pmap_history")
+    count = slots.type.range()[1] + 1
+    hashed = entry // WORD * 0x9E3779B97F4A7C15 % (1 << 64)
+    slot = slots[hashed * count >> 64]
+    if int(slot["entry"]) != entry:
+        return
+    change = slot["change"]
+    yield f"last changed from {int(change['old']):#018x} to {int(change['new']):#018x} by"
+    first, last = change["calls"].type.range()
+    for call in (int(change["calls"][i]) for i in range(first, last + 1)):
+        if call != 0:
+            yield f"    {place_of(call)}"
+
+
 def walk(process: gdb.Value, va: int) -> Iterator[str]:
     """The entries that translate one address, from the root down."""
     where = int(_map_of(process)["pmap"]["root"])
@@ -93,6 +114,7 @@ def walk(process: gdb.Value, va: int) -> Iterator[str]:
             physical = frame + offset
             yield f"{va:#x} is physical {physical:#x}, for the kernel at " \
                   f"{constant('DIRECT_MAP_BASE') + physical:#x}"
+            yield from _last_change(constant("DIRECT_MAP_BASE") + where + index * WORD)
             return
         yield line
         where = entry & constant("PTE_ADDRESS")

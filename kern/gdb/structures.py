@@ -87,6 +87,16 @@ def variable(name: str) -> gdb.Value:
     return symbol.value()
 
 
+def place_of(address: int) -> str:
+    """Where in the kernel's source a return address belongs."""
+    place = gdb.find_pc_line(address - 1)
+    function = gdb.block_for_pc(address - 1)
+    while function is not None and function.function is None:
+        function = function.superblock
+    name = function.function.name if function is not None else f"{address:#x}"
+    return f"{name} ({place.symtab.filename}:{place.line})" if place.symtab else name
+
+
 def pointer_to(type_name: str) -> gdb.Type:
     return gdb.lookup_type(type_name).pointer()
 
