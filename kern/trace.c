@@ -34,6 +34,7 @@
 #define BLOCK_EVENTS ((PAGE_SIZE << BLOCK_ORDER) / sizeof(struct trace_event))
 #define EVENTS_MAX   (1UL << 22) /* for each CPU */
 #define EVENTS_FILE  (1UL << 15) /* the default of the word `trace` */
+#define MEMORY_PART  8           /* of all memory, for the rings */
 #ifdef DEBUG
 #define EVENTS_SMALL BLOCK_EVENTS
 #else
@@ -62,37 +63,43 @@ static uint64_t wanted_events(void)
     return events;
 }
 
-/* Returns how many events fit: less than `events` when memory is short. */
-static uint64_t ring_create(struct trace_ring *ring, uint64_t events)
+/* Halve it until all rings take no more than a part of the memory. */
+static uint64_t affordable_events(uint64_t wanted)
 {
-    uint64_t made = 0;
+    size_t room = page_free_count() * PAGE_SIZE / MEMORY_PART;
+    uint64_t events = wanted;
 
-    ring->blocks = kmalloc(events / BLOCK_EVENTS * sizeof(ring->blocks[0]));
-    while (ring->blocks != NULL && made * BLOCK_EVENTS < events) {
+    while (events > BLOCK_EVENTS &&
+           events * sizeof(struct trace_event) * machine_cpu_count() > room)
+        events /= 2;
+    if (events < wanted)
+        kprintf("trace: there is memory for the last %lu events of each CPU\n", events);
+    return events;
+}
+
+static bool ring_create(struct trace_ring *ring, uint64_t events)
+{
+    uint64_t blocks = events / BLOCK_EVENTS;
+
+    ring->mask = events - 1;
+    ring->blocks = kmalloc(blocks * sizeof(ring->blocks[0]));
+    for (uint64_t i = 0; ring->blocks != NULL && i < blocks; i++) {
         struct page *page = page_alloc(BLOCK_ORDER);
 
         if (page == NULL)
-            break;
-        ring->blocks[made++] = page_data(page);
+            return false;
+        ring->blocks[i] = page_data(page);
     }
-    while ((made & (made - 1)) != 0) /* a power of two */
-        page_release(page_from_address(direct_map_address(ring->blocks[--made])));
-    ring->mask = made * BLOCK_EVENTS - 1;
-    return made * BLOCK_EVENTS;
+    return ring->blocks != NULL;
 }
 
 void trace_init(void)
 {
-    uint64_t wanted = wanted_events();
+    uint64_t events = affordable_events(wanted_events());
 
-    trace_is_on = wanted > 0;
-    for (unsigned id = 0; id < machine_cpu_count() && trace_is_on; id++) {
-        uint64_t events = ring_create(&cpus[id].trace, wanted);
-
-        if (events < wanted)
-            kprintf("trace: cpu %u has memory for %lu events only\n", id, events);
-        trace_is_on = events > 0;
-    }
+    trace_is_on = events > 0;
+    for (unsigned id = 0; id < machine_cpu_count() && trace_is_on; id++)
+        trace_is_on = ring_create(&cpus[id].trace, events);
 }
 
 static struct trace_event *event_at(const struct trace_ring *ring, uint64_t number)
