@@ -35,6 +35,7 @@ FAILED = 125
 DLE = b"\x10"
 START_OF_STREAM = bytes(32) + DLE + b"B"
 END_OF_STREAM = DLE + b"E"
+SHUTDOWN = DLE + b"T"
 
 # QEMU starts with less, too, and then the kernel has no place to be loaded to.
 MEMORY_MIN = 8 << 20
@@ -277,6 +278,8 @@ class Running:
 
     def __exit__(self, *_: object) -> None:
         self.kill()
+        if self.setup.machine == "x86_64" and self.setup.trace is not None:
+            self.channel.save(self.setup.trace)
         for stream in (self.process.stdin, self.process.stdout):
             if stream is not None:
                 try:
@@ -346,8 +349,11 @@ class Running:
     def kill(self) -> None:
         if self.process.poll() is not None:
             return
-        if self.setup.machine == "vkernel" and self.setup.trace is not None:
-            self.process.send_signal(signal.SIGQUIT)  # it writes its trace and ends
+        if self.setup.trace is not None:
+            if self.setup.machine == "vkernel":
+                self.process.send_signal(signal.SIGQUIT)  # it writes its trace and ends
+            else:
+                self._ask_for_the_end()
             try:
                 self.process.wait(SHUTDOWN_GRACE)
             except subprocess.TimeoutExpired:
@@ -358,11 +364,22 @@ class Running:
     def stop(self) -> None:
         """Ask for an orderly end, and insist after a while."""
         if self.process.poll() is None:
-            self.process.terminate()
+            self._ask_for_the_end()
             try:
                 self.process.wait(SHUTDOWN_GRACE)
             except subprocess.TimeoutExpired:
                 self.kill()
+
+    def _ask_for_the_end(self) -> None:
+        """A signal to QEMU would end it at once, so the kernel is asked, where it is listening."""
+        if self.setup.machine == "x86_64" and self.stream and self.process.stdin is not None:
+            try:
+                self.process.stdin.write(SHUTDOWN)
+                self.process.stdin.flush()
+                return
+            except (OSError, ValueError):
+                pass
+        self.process.terminate()
 
     def verdict(self, hung: bool = False, output: bytes = b"") -> Outcome:
         """How the machine ended, once its process is gone."""
@@ -374,14 +391,12 @@ class Running:
             hung=hung,
             errors=_read(self.scratch / "errors"),
         )
-        if self.setup.machine == "x86_64" and self.setup.trace is not None:
-            self.channel.save(self.setup.trace)
         # Programs may write to the channel as well: the kernel's word is the last.
         last = outcome.results.rstrip("\n").rpartition("\n")[2]
         panic, ended = re.search(r"panic (.*)$", last), re.search(r"exit (\d+)$", last)
         if panic:
             outcome.panic = panic.group(1)
-        elif ended:
+        elif ended and not hung:  # one that has hung may have been asked to end
             outcome.ended = True
             outcome.status = int(ended.group(1))
         return outcome

@@ -9,7 +9,8 @@
  * switching it on throws away a byte that came before the kernel did.
  *
  * With console=stream on the command line, input is a stream of bytes with an escape, DLE:
- * DLE E is the end, DLE DLE the byte itself.
+ * DLE E is the end, DLE DLE the byte itself; DLE T asks for a clean shutdown, as SIGTERM does where
+ * the machine is a process.
  *
  * COM2 is the channel of results.
  */
@@ -191,6 +192,10 @@ static int decode(uint8_t byte)
     is_escaped = false;
     if (!has_begun) {
         has_begun = byte == 'B';
+        return NO_BYTE;
+    }
+    if (byte == 'T') {
+        shutdown_request();
         return NO_BYTE;
     }
     return byte == 'E' ? CONSOLE_EOF : byte;

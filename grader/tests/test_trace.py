@@ -234,6 +234,17 @@ def test_after_a_panic(machine: str, tmp_path: Path) -> None:
     assert last.name == "exit_group" and "result" not in last.arguments
 
 
+def test_a_seed_repeats_its_trace(tmp_path: Path) -> None:
+    texts = []
+    for _ in range(2):
+        words = ("seed=7",)
+        setup, path = traced("vkernel", tmp_path, command="cat /etc/motd", kernel_arguments=words)
+        assert run(setup, timeout=HANG).status == 0
+        texts.append(path.read_text())
+    assert texts[0] == texts[1]
+    check(Trace(path))
+
+
 def has_said_up(trace: Trace) -> bool:
     calls = [call for track in list(trace.names) for call in trace.calls(track, "write")]
     words = [call.arguments["arguments"].split(", ") for call in calls if call.arguments]
@@ -255,13 +266,28 @@ def test_after_signals(number: signal.Signals, tmp_path: Path) -> None:
     assert has_said_up(trace)
 
 
-def test_after_a_hang(tmp_path: Path) -> None:
+@both_machines
+def test_after_an_orderly_end(machine: str, tmp_path: Path) -> None:
+    """What `make boot` does when it is told to stop."""
+    setup, path = traced(machine, tmp_path, command="echo up; sleep 1000")
+    with Running(setup) as running:
+        assert running.process.stdout is not None
+        assert running.process.stdout.readline() == b"up\n"
+        running.stop()
+        assert running.verdict().ended
+    trace = Trace(path)
+    check(trace)
+    assert has_said_up(trace) and trace.calls(trace.threads("init")[0], "reboot")
+
+
+@both_machines
+def test_after_a_hang(machine: str, tmp_path: Path) -> None:
     """What `make boot` does when the time is over."""
-    setup, path = traced("vkernel", tmp_path, command="echo up; sleep 1000")
-    with Running(setup, stdin=subprocess.DEVNULL) as machine:
-        assert machine.process.stdout is not None
-        assert machine.process.stdout.readline() == b"up\n"
-        machine.kill()
+    setup, path = traced(machine, tmp_path, command="echo up; sleep 1000")
+    with Running(setup) as running:
+        assert running.process.stdout is not None
+        assert running.process.stdout.readline() == b"up\n"
+        running.kill()
     trace = Trace(path)
     check(trace)
     assert has_said_up(trace)
@@ -273,6 +299,14 @@ def test_make_boot(machine: str, make_boot: Boot, tmp_path: Path) -> None:
     done = make_boot(MACHINE=machine, TRACE=path, CMD="true")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     check(Trace(path))
+
+
+@both_machines
+def test_a_hang_is_one_with_a_trace_too(machine: str, make_boot: Boot, tmp_path: Path) -> None:
+    """The kernel is asked to end for its trace; that does not make it a success."""
+    loop = "while :; do :; done"
+    done = make_boot(MACHINE=machine, TRACE=tmp_path / "t.json", TIMEOUT=2, CMD=loop)
+    assert done.returncode == 125 and "stopped after 2 s" in done.stderr
 
 
 @both_machines
