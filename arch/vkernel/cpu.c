@@ -20,8 +20,6 @@
 #include <signal.h>
 #include <unistd.h>
 
-#define HOST_STACK_SIZE (256 * 1024)
-
 #define RELAX_SPINS 32 /* how often to look before the host runs someone else */
 
 bool machine_is_crowded;

@@ -201,6 +201,7 @@ int main(int argc, char **argv)
     fault_init();
     sanitizer_init();
     (void)fault_stack_install();
+    memory_check_room();
     cpu_start_boot();
     sigdelset(&signals, SIGUSR1);
     sigdelset(&signals, SIGALRM);

@@ -14,6 +14,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#define START_ROOM (8UL << 20) /* for the stacks of the first threads of the kernel */
+
 int memory_fd;
 
 void memory_init(void)
@@ -25,6 +27,19 @@ void memory_init(void)
              MAP_SHARED | MAP_FIXED_NOREPLACE, memory_fd, 0) != (void *)DIRECT_MAP_BASE)
         die(1, errno, "cannot map %zu MiB of memory at %#lx", options.memory >> 20,
             DIRECT_MAP_BASE);
+}
+
+/* The kernel panics when its first threads cannot have stacks; a limit of the host shall be told as
+ * such. */
+void memory_check_room(void)
+{
+    size_t stacks = 2 * (STACK_GUARD_SIZE + KERNEL_STACK_SIZE) + HOST_STACK_SIZE;
+    size_t room = START_ROOM + options.cpus * stacks;
+    void *place = mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (place == MAP_FAILED)
+        die(1, errno, "there is no room for the kernel's stacks");
+    munmap(place, room);
 }
 
 size_t machine_memory(struct memory_range *ranges, size_t max)

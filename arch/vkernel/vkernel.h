@@ -128,6 +128,8 @@ static inline void tlb_check_configure(struct vmspace_config *config)
 #endif
 
 /* memory.c: the machine's physical memory. */
+#define HOST_STACK_SIZE  (256UL << 10)     /* of the host threads */
 #define STACK_GUARD_SIZE KERNEL_STACK_SIZE /* so much below a kernel stack is not mapped */
 void memory_init(void);
+void memory_check_room(void);
 extern int memory_fd;
