@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Callable, Dict, Iterator, List, Tuple
 
 ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
 
 C_FOLDERS = ("kern", "vm", "arch", "user", "grader", "labs")
 MAX_FILE_LINES = 520
@@ -139,6 +140,25 @@ def check_text() -> Complaints:
             yield f"{path}:1: no #pragma once"
 
 
+def check_docs() -> Complaints:
+    """Files and tests that the documents name exist."""
+    folders, suffixes = "kern|vm|arch|user|grader|docs|labs", "[chS]|py|sh|mk|md|ld"
+    place = re.compile(rf"\b((?:{folders})/[\w./-]*\.(?:{suffixes}))\b")
+    link = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
+    test = re.compile(r"`((?:test|attack)_\w+)`")
+    tests = "".join(read(path) for path in files((".c", ".py")) if "test" in str(path))
+    for path in [Path("README.md"), *sorted(path.relative_to(ROOT) for path in DOCS.glob("*.md"))]:
+        for number, line in numbered(read(path)):
+            wanted = [ROOT / name for name in place.findall(line)]
+            wanted += [ROOT / path.parent / name for name in link.findall(line)]
+            for file in wanted:
+                if not file.exists() and "NAME" not in str(file.relative_to(ROOT)):
+                    yield f"{path}:{number}: names {file}, which does not exist"
+            for name in test.findall(line):
+                if not re.search(rf"\b{name}\b", tests):
+                    yield f"{path}:{number}: names {name}, which is no test"
+
+
 def check_python() -> Complaints:
     """Python parses, and pyflakes or ruff, where there is one, has no complaint."""
     names = [str(path) for path in files((".py",), ("grader", "labs"))]
@@ -175,6 +195,7 @@ CHECKS: List[Callable[[], Complaints]] = [
     check_length,
     check_size,
     check_text,
+    check_docs,
     check_python,
     check_cppcheck,
 ]

@@ -2,7 +2,7 @@
 #
 #       build/libvmspace/lib/libvmspace.a
 #       build/libvmspace/include/           -I this; #include <vmspace.h>
-#       build/libvmspace/bin/               the example: tiny, and a guest for it
+#       build/libvmspace/bin/               the example: tiny, and a guest for it; bench
 #
 # Position-independent, and with no global names but those of vmspace.h.
 
@@ -16,7 +16,7 @@ libvmspace_archive := $(libvmspace_dir)/lib/libvmspace.a
 libvmspace_command  = $(vkernel_own_command) -fPIC
 
 .PHONY: libvmspace
-libvmspace: $(libvmspace_dir)/bin/tiny $(libvmspace_dir)/bin/hello ## The vmspace library on its own, with its example, in build/libvmspace/
+libvmspace: $(addprefix $(libvmspace_dir)/bin/,tiny hello bench) ## The vmspace library on its own, with its example, in build/libvmspace/
 
 $(libvmspace_dir)/objects/%.o: $(libvmspace_folder)/%.c $(BUILD)/vkernel/commands
 	@mkdir -p $(@D)
@@ -63,5 +63,12 @@ $(libvmspace_dir)/bin/hello: $(libvmspace_folder)/example/hello.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -O1 $(WARNINGS) -ffreestanding -fno-stack-protector -fno-pie -no-pie -static -nostdlib \
 	    -o $@ $<
+
+# What the calls cost; the release build (RELEASE=1) is the one to ask.
+bench_sources := $(addprefix $(libvmspace_folder)/test/,bench.c harness.c guest.S)
+
+$(libvmspace_dir)/bin/bench: $(bench_sources) $(libvmspace_archive)
+	@mkdir -p $(@D)
+	$(Q)$(vkernel_own_command) -no-pie -o $@ $^ -pthread
 
 -include $(libvmspace_objects:.o=.d)

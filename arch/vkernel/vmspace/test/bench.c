@@ -4,9 +4,15 @@
  */
 #include "arch/vkernel/vmspace/test/harness.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -47,6 +53,41 @@ static void bench(const char *name, void (*body)(void), int count)
     }
     qsort(times, ROUNDS, sizeof(times[0]), compare);
     printf("%-28s %8.0f ns %8.0f ns\n", name, times[0], times[ROUNDS / 2]);
+}
+
+static void on_trap(int signal)
+{
+    (void)signal;
+}
+
+static void trap(void)
+{
+    syscall(SYS_getppid);
+}
+
+/* What the host alone takes for a trapped system call: a signal, and the return from it. */
+static void bench_host(void)
+{
+    struct sock_filter filter[] = {
+        {BPF_LD | BPF_W | BPF_ABS, 0, 0, 0},
+        {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, SYS_getppid},
+        {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_TRAP},
+        {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW},
+    };
+    struct sock_fprog program = {4, filter};
+    pid_t child;
+
+    bench("native system call", trap, 500);
+    fflush(stdout);
+    child = fork();
+    if (child == 0) {
+        signal(SIGSYS, on_trap);
+        CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+        CHECK(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0);
+        bench("SIGSYS and return", trap, 500);
+        exit(0);
+    }
+    CHECK(waitpid(child, NULL, 0) == child);
 }
 
 static void round_trip(void)
@@ -110,6 +151,7 @@ int main(int argc, char **argv)
 {
     bool may_spin = !(argc > 1 && strcmp(argv[1], "sleep") == 0);
 
+    bench_host();
     harness_start(may_spin ? (unsigned)sysconf(_SC_NPROCESSORS_ONLN) : 1);
     space_create(&space);
     frame_start(&frame, ENTRY(syscalls));
