@@ -77,6 +77,8 @@ def judge(done: "subprocess.CompletedProcess[str]", limit: str) -> str:
     said = done.stdout + done.stderr
     if done.returncode == 2 and "cannot fork" in said:
         return "first fork"
+    if "/tests/exhaustion: Cannot allocate memory" in said:
+        return "first exec"
     assert (done.returncode, done.stdout.endswith("alive\n")) == (0, True), said
     return "alive"
 
@@ -100,6 +102,23 @@ def test_processes_of_the_host(house: House) -> None:
         return verdict
 
     sweep(try_with, range(1, 20))
+
+
+def test_threads_share_the_processes_that_the_host_gives(house: House) -> None:
+    """Two CPUs take turns in the one process that there is."""
+    if os.getuid() != 0:
+        pytest.skip("only root can become a user without other processes")
+    words = ("-n", "2", "-c", "(/tests/threads) && echo alive")
+    enough = house.run(resource.RLIMIT_NPROC, 200, *words, user=STRANGER).stdout
+    assert enough.endswith("alive\n")
+    full = 0
+    for count in range(8, 18):
+        done = house.run(resource.RLIMIT_NPROC, count, *words, user=STRANGER)
+        said = done.stdout + done.stderr
+        refused = any(word in said for word in ("ulimit -u", "cannot fork", "ENOMEM", "allocate"))
+        assert refused or done.stdout == enough, said
+        full += done.stdout == enough
+    assert full > 0
 
 
 def test_descriptors_of_the_host(house: House) -> None:

@@ -109,6 +109,7 @@ struct vmspace {
     volatile uint32_t stops; /* (a) how often guest code stopped, or may start again */
     uint32_t stop_waiters;   /* (l) sleep on `stops` */
     uint32_t freezers;       /* (l) CPUs that keep guest code from running */
+    uint32_t waiters;        /* (l) CPUs that wait for the stub of another one */
     bool is_used;            /* (l) anything was mapped in it, ever */
     size_t mapped;           /* (l) pages in the shadow */
     struct shadow *shadow[SHADOW_BUCKETS]; /* (l) */
@@ -201,6 +202,9 @@ void run_release_frame(struct stub *stub);
 /* Give the stub these operations to perform, and its turn. */
 void run_operations(struct stub *stub, const struct stub_operation *operations, uint32_t count,
                     uint32_t flags);
+
+/* Sleep until vmspace->stops is not `stops`, or a while; the lock is released meanwhile. */
+void run_wait_for_stop(struct vmspace *vmspace, uint32_t stops);
 
 /* Wait until none of the vmspace's stubs runs guest code; none will before thaw(). */
 void run_freeze(struct vmspace *vmspace);

@@ -367,8 +367,7 @@ void run_operations(struct stub *stub, const struct stub_operation *operations, 
     handover_resume(stub);
 }
 
-/* Sleep until vmspace->stops is not `stops`; the lock is released meanwhile. */
-static void wait_for_stop(struct vmspace *vmspace, uint32_t stops)
+void run_wait_for_stop(struct vmspace *vmspace, uint32_t stops)
 {
     struct host_timespec timeout = {0, 10 * 1000 * 1000};
 
@@ -401,7 +400,7 @@ void run_freeze(struct vmspace *vmspace)
                 is_running = true;
             }
         if (is_running)
-            wait_for_stop(vmspace, stops);
+            run_wait_for_stop(vmspace, stops);
     } while (is_running);
 }
 
@@ -415,7 +414,7 @@ void run_thaw(struct vmspace *vmspace)
 static void start_guest(struct vmspace *vmspace, struct stub *stub)
 {
     while (vmspace->freezers > 0)
-        wait_for_stop(vmspace, vmspace->stops);
+        run_wait_for_stop(vmspace, vmspace->stops);
     host_frame(stub)->mask = 0;
     stub->in_guest = true;
     if (vmspace->mother != NULL)
@@ -500,6 +499,8 @@ int run_stub(struct stub *stub, struct trapframe *frame, struct vextframe *vfram
     vframe->host_pid = 0;
     vframe->kicked = 0;
     stub->runner = NULL;
+    if (stub->vmspace->waiters > 0)
+        note_stop(stub->vmspace);
     return 0;
 }
 

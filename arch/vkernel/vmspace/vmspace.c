@@ -193,7 +193,7 @@ int vmspace_create(void *id, int type, void *data)
 /* Whether a CPU is inside RUN. */
 static bool is_busy(const struct vmspace *vmspace)
 {
-    bool result = vmspace->freezers > 0;
+    bool result = vmspace->freezers > 0 || vmspace->waiters > 0;
 
     for (const struct stub *stub = vmspace->stubs; stub != NULL; stub = stub->next)
         result |= stub->runner != NULL;
@@ -410,6 +410,28 @@ static struct stub *choose_stub(const struct vmspace *vmspace, const struct trap
     return best;
 }
 
+/*
+ * The host has no process for one more CPU: wait until another CPU's stub is free, and end its RUN
+ * if it does not end by itself, so that all get on. NULL when the CPU of `vframe` is kicked.
+ */
+static struct stub *wait_for_stub(struct vmspace *vmspace, const struct trapframe *frame,
+                                  struct vextframe *vframe)
+{
+    struct stub *stub = NULL;
+
+    vmspace->waiters++;
+    while (stub == NULL && !vframe->kicked) {
+        run_wait_for_stop(vmspace, vmspace->stops);
+        stub = choose_stub(vmspace, frame);
+        if (stub == NULL)
+            vmspace_kick(vmspace->stubs->runner);
+    }
+    vmspace->waiters--;
+    if (stub == NULL)
+        vframe->kicked = 0; /* this RUN has ended */
+    return stub;
+}
+
 /* RUN of a locked vmspace. */
 static int run(struct vmspace *vmspace, struct trapframe *frame, struct vextframe *vframe)
 {
@@ -418,8 +440,12 @@ static int run(struct vmspace *vmspace, struct trapframe *frame, struct vextfram
     if (vmspace->start == vmspace->end || vmspace->root == NO_ROOT)
         return -EINVAL;
     stub = choose_stub(vmspace, frame);
+    if (stub != NULL && vmspace->waiters > 0)
+        return -EBUSY; /* it is another CPU's turn */
     if (stub == NULL)
         stub = sibling_make(vmspace);
+    if (stub == NULL)
+        stub = wait_for_stub(vmspace, frame, vframe);
     if (stub == NULL)
         return -EBUSY;
     if (vframe->stub != stub)
