@@ -170,6 +170,9 @@ static void errors(void)
     say("tkill: %s", raw_name(raw(SYS_tkill, thread.tid, 0)));
     uint32_t tid = thread.tid;
     end(&thread);
+    /* Joining waits for clear_child_tid, which comes a moment before the thread has gone. */
+    while (raw(SYS_tkill, tid, 0) == 0)
+        sched_yield();
     say("to one that has ended: %s", raw_name(raw(SYS_tkill, tid, 0)));
 }
 
