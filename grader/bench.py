@@ -1,8 +1,8 @@
 """`make bench`: what the basic operations cost, side by side, in one run.
 
-The same static program (user/bench/bench.c) runs natively, under User-mode Linux where it is
-installed, and on release builds of Duet's machines. Medians, with ratios to native Linux; then
-the times that a person feels: start to prompt, a build, an edit to the verdict of a test.
+The same static program (user/bench/bench.c) runs natively, under User-mode Linux where there is
+one, and on release builds of Duet's machines. Medians, with ratios to native Linux; then the
+times that a person feels: start to prompt, a build, an edit to the verdict of a test.
 """
 
 from __future__ import annotations
@@ -149,8 +149,9 @@ def print_ratios(columns: Dict[str, Column]) -> None:
     """What is promised as a ratio of two columns."""
     one, two, four = (columns[f"vkernel -n {n}"] for n in (1, 2, 4))
     uml = columns.get("User-mode Linux", {})
-    print("\nvkernel -n 1, times faster than User-mode Linux:")
-    print("  " + ", ".join(f"{row} {uml[row] / one[row]:.1f}" for row in uml if row in one))
+    if uml:
+        print("\nvkernel -n 1, times faster than User-mode Linux:")
+        print("  " + ", ".join(f"{row} {uml[row] / one[row]:.1f}" for row in uml if row in one))
     print("throughput of four processes (1.0: as with -n 1):")
     for row in ("null-call-by-4", "computation-by-4"):
         if row in one and row in two and row in four:

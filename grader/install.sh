@@ -35,6 +35,7 @@ case $target in
 gdb | qemu-gdb | check) need gdb gdb ;;
 esac
 case $target in
+bench) need linux.uml user-mode-linux ;;
 check)
     need_python pytest python3-pytest
     need_python xdist python3-pytest-xdist
