@@ -10,7 +10,7 @@ from typing import List
 
 import pytest
 
-from grader.batch import Program, run_on_guest
+from grader.programs import Program, run_on_guest
 from grader.machine import Setup, run
 from grader.tests.container import ALLOWED, container_command, seccomp_filter
 from grader.tests.support import BUILD, HANG, make_setup, needs

@@ -11,7 +11,7 @@ from typing import List
 
 import pytest
 
-from grader.batch import Batch, NoOracle, Program, Result, run_on_guest, run_on_host
+from grader.programs import Batch, NoOracle, Program, Result, run_on_guest, run_on_host
 from grader.tests.support import CHECK, HANG, make_setup
 
 

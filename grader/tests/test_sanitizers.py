@@ -14,7 +14,7 @@ from typing import Dict, List
 
 import pytest
 
-from grader.batch import Program, run_on_guest
+from grader.programs import Program, run_on_guest
 from grader.machine import Setup, run
 from grader.tests.conftest import Boot
 from grader.tests.support import CHECK, HANG, clean_environment, make_setup
