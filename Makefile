@@ -43,6 +43,8 @@ BUILD    := $(OUT)$(SAN:%=/san-%)
 OPTIMISE := -O1 -g -DDEBUG
 endif
 
+include labs/labs.mk
+
 ifeq ($(origin CC),default)
 CC := gcc
 endif

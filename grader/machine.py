@@ -72,6 +72,8 @@ class Setup:
     trace: Optional[Path] = None  # where the event trace goes (grader/trace.py)
     options: Tuple[str, ...] = ()  # more options of the vkernel or QEMU itself
     seed: Union[int, str, None] = None  # of a repeatable run (docs/determinism.md)
+    ram: Optional[Path] = None  # a file that is the machine's memory (grader/ram.py)
+    descriptors: Tuple[int, ...] = ()  # what the machine's process inherits, beside the usual
 
     @property
     def kernel(self) -> Path:
@@ -141,6 +143,8 @@ def vkernel_arguments(setup: Setup, log: Optional[Path], results: Optional[Path]
         arguments += ["--log", str(log)]
     if results is not None:
         arguments += ["--results", str(results)]
+    if setup.ram is not None:
+        arguments += ["--ram-file", str(setup.ram)]
     if setup.trace is not None:
         arguments += ["--trace", str(setup.trace)]
     return arguments + list(setup.options) + kernel_words(setup)
@@ -182,6 +186,10 @@ def x86_64_arguments(
     arguments += ["-chardev", file_backend("log", log)]
     arguments += ["-device", "isa-debugcon,iobase=0xe9,chardev=log"]
     arguments += ["-device", "isa-debug-exit,iobase=0x501,iosize=2"]
+    if setup.ram is not None:
+        path = str(setup.ram).replace(",", ",,")
+        backend = f"memory-backend-file,id=ram,share=on,mem-path={path},size={setup.memory}"
+        arguments += ["-machine", "memory-backend=ram", "-object", backend]
     for number, disk in enumerate((setup.image,) + setup.disks):
         arguments += disk_arguments(number, disk, is_memory=setup.seed is not None)
     return arguments + list(setup.options)
@@ -268,6 +276,7 @@ class Running:
                 stdout=self.stdout,
                 stderr=self.stderr if self.stderr is not None else errors,
                 preexec_fn=die_with_parent,
+                pass_fds=setup.descriptors,
             )
         if setup.machine == "x86_64" and self.stream and self.process.stdin is not None:
             self.process.stdin.write(START_OF_STREAM)

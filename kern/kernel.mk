@@ -19,6 +19,10 @@ SAN_CFLAGS_address   := -fsanitize=address -DSAN_ADDRESS
 SAN_CFLAGS_undefined := -fsanitize=undefined -fno-sanitize-recover=all
 SAN_CFLAGS    := $(SAN_CFLAGS_$(SAN))
 KERNEL_CFLAGS += $(SAN_CFLAGS)
+
+# What the flags of a lab (labs/labs.mk) make a difference to; it alone is built anew for them.
+SOLUTION_SOURCES := $(shell grep -l '"kern/solutions.h"' $(KERNEL_SOURCES))
+
 FREESTANDING  := -ffreestanding -nostdinc -isystem $(COMPILER_HEADERS)
 
 .PHONY: kernels
@@ -49,6 +53,14 @@ $$($1_dir)/%.o: %.c $$($1_dir)/commands
 	@mkdir -p $$(@D)
 	$$(SAY) '  CC      $$@'
 	$$(Q)$$($1_kernel_command) -MMD -MP -c -o $$@ $$<
+
+$1_solutions := $$(SOLUTION_SOURCES:%.c=$$($1_dir)/%.o)
+$$($1_solutions): private KERNEL_CFLAGS += $$(LAB_CFLAGS)
+$$($1_solutions): $$($1_dir)/lab-commands
+
+$$($1_dir)/lab-commands: FORCE
+	@mkdir -p $$(@D)
+	@echo '$$(LAB_CFLAGS)' | cmp -s - $$@ || echo '$$(LAB_CFLAGS)' > $$@
 
 $$($1_dir)/arch/$1/%.o: arch/$1/%.c $$($1_dir)/commands
 	@mkdir -p $$(@D)

@@ -21,6 +21,8 @@
 #include "vm/anon.h"
 #include "kern/abi/errno.h"
 #include "kern/print.h"
+#include "kern/solutions.h"
+#include "kern/string.h"
 #include "vm/heap.h"
 #include "vm/page.h"
 
@@ -188,6 +190,28 @@ void anon_clear(struct anon *anon, size_t first, size_t end)
     }
 }
 
+#if SOL_COW
+/* What a child's slot gets for the page in its parent's: the same. */
+static struct page *share_page(struct page *page)
+{
+    page_reference(page);
+    return page;
+}
+#else
+/*
+ * Lab cow, step 1. What a child's slot gets for the `page` in its parent's: here a copy of its own,
+ * or NULL when there is no memory. Let both slots have the same page; each holds a reference.
+ */
+static struct page *share_page(struct page *page)
+{
+    struct page *copy = page_alloc_user();
+
+    if (copy != NULL)
+        memcpy(page_data(copy), page_data(page), PAGE_SIZE);
+    return copy;
+}
+#endif
+
 /* Share the slots of one node, [first, end). */
 static int share_slots(struct anon *to, struct page *const *slot, size_t first, size_t end)
 {
@@ -196,9 +220,11 @@ static int share_slots(struct anon *to, struct page *const *slot, size_t first, 
     if (copy == NULL)
         return -ENOMEM;
     for (; first < end; first++, slot++, copy++) {
-        if (*slot != NULL)
-            page_reference(*slot);
-        *copy = *slot;
+        if (*slot == NULL)
+            continue;
+        *copy = share_page(*slot);
+        if (*copy == NULL)
+            return -ENOMEM;
     }
     return 0;
 }

@@ -23,6 +23,7 @@
 #include "kern/abi/errno.h"
 #include "kern/abi/mman.h"
 #include "kern/print.h"
+#include "kern/solutions.h"
 #include "kern/string.h"
 #include "kern/trace.h"
 #include "vm/anon.h"
@@ -103,6 +104,7 @@ static void enter_neighbours(const struct fault *fault)
     }
 }
 
+#if SOL_COW
 /* Whether nobody but the slot and our own translation refers to a private page. */
 static bool is_only_ours(const struct fault *fault, const struct page *page)
 {
@@ -111,26 +113,16 @@ static bool is_only_ours(const struct fault *fault, const struct page *page)
     return page_references(page) == 1u + is_mapped;
 }
 
-/* The region's anon has the page, in `slot`. */
-static int fault_anon(const struct fault *fault, struct page **slot)
+/* Put a copy of the page into its slot, and map that. */
+static int copy_page(const struct fault *fault, struct page **slot)
 {
-    prot_t prot = fault->region->prot;
-    struct page *page = *slot, *copy;
+    struct page *page = *slot, *copy = page_alloc_user();
     int error;
 
-    if (fault->region->is_shared || is_only_ours(fault, page))
-        return enter(fault, page, prot);
-    if (fault->access != PROT_WRITE) {
-        error = enter(fault, page, prot & ~(prot_t)PROT_WRITE);
-        if (error == 0)
-            enter_neighbours(fault);
-        return error;
-    }
-    copy = page_alloc_user();
     if (copy == NULL)
         return -ENOMEM;
     memcpy(page_data(copy), page_data(page), PAGE_SIZE);
-    error = enter(fault, copy, prot);
+    error = enter(fault, copy, fault->region->prot);
     if (error != 0) {
         page_release(copy);
         return error;
@@ -139,6 +131,34 @@ static int fault_anon(const struct fault *fault, struct page **slot)
     page_release(page);
     return 0;
 }
+
+/* The region's anon has the page, in `slot`, and the region is private. */
+static int fault_private(const struct fault *fault, struct page **slot)
+{
+    prot_t prot = fault->region->prot;
+    int error;
+
+    if (is_only_ours(fault, *slot))
+        return enter(fault, *slot, prot);
+    if (fault->access == PROT_WRITE)
+        return copy_page(fault, slot);
+    error = enter(fault, *slot, prot & ~(prot_t)PROT_WRITE);
+    if (error == 0)
+        enter_neighbours(fault);
+    return error;
+}
+#else
+/*
+ * Lab cow, steps 3 and 4. The region is private, and its anon has the page, in `slot`. Here the
+ * program gets it, writable if the region is. A page that others have, too, must be mapped
+ * read-only when the program reads; when it writes, it gets a copy, in the slot and in the page
+ * table. The last one that is left with a page needs no copy.
+ */
+static int fault_private(const struct fault *fault, struct page **slot)
+{
+    return enter(fault, *slot, fault->region->prot);
+}
+#endif
 
 /* Put a new page with the first `size` bytes of `source`, and zeros, into the anon. */
 static int fault_new_page(const struct fault *fault, const struct page *source, size_t size)
@@ -200,7 +220,7 @@ static int resolve(struct fault *fault)
     if (region->anon != NULL)
         slot = anon_find(region->anon, region_anon_index(region, fault->va));
     if (slot != NULL && *slot != NULL)
-        return fault_anon(fault, slot);
+        return region->is_shared ? enter(fault, *slot, region->prot) : fault_private(fault, slot);
     return size > 0 ? fault_object(fault, size) : fault_new_page(fault, NULL, 0);
 }
 

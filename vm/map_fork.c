@@ -8,6 +8,7 @@
  */
 #include "kern/abi/errno.h"
 #include "kern/print.h"
+#include "kern/solutions.h"
 #include "vm/anon.h"
 #include "vm/heap.h"
 #include "vm/object.h"
@@ -18,8 +19,29 @@ struct anon_pair {
     struct anon *parent, *child;
 };
 
+#if SOL_COW
+/* The pages of a private region are about to be shared: whoever writes shall fault. */
+static void write_protect(struct map *map, const struct region *region)
+{
+    if (region->prot & PROT_WRITE)
+        pmap_protect(&map->pmap, region->start, region->end, region->prot & ~(prot_t)PROT_WRITE);
+}
+#else
+/*
+ * Lab cow, step 2. When the pages of a private region are shared with a child, a write by the
+ * parent must fault, too: its page table still says that it may write. vm/pmap.h has what
+ * takes that away.
+ */
+static void write_protect(struct map *map, const struct region *region)
+{
+    (void)map;
+    (void)region;
+}
+#endif
+
 /* Give `copy` what `region` has in its anon. Returns 0 or -ENOMEM. */
-static int share_anon(const struct region *region, struct region *copy, struct anon_pair *last)
+static int share_anon(struct map *map, const struct region *region, struct region *copy,
+                      struct anon_pair *last)
 {
     if (region->is_shared) {
         anon_reference(region->anon);
@@ -35,6 +57,7 @@ static int share_anon(const struct region *region, struct region *copy, struct a
             return -ENOMEM;
         *last = (struct anon_pair){.parent = region->anon, .child = copy->anon};
     }
+    write_protect(map, region);
     return anon_share(copy->anon, region->anon, region->anon_index,
                       region->anon_index + region_pages(region));
 }
@@ -52,11 +75,7 @@ static int copy_region(struct map *map, struct map *child, const struct region *
         object_reference(copy->object);
     list_push_back(&child->regions, &copy->link);
     child->size += copy->end - copy->start;
-    if (region->anon == NULL)
-        return 0;
-    if (!region->is_shared && (region->prot & PROT_WRITE))
-        pmap_protect(&map->pmap, region->start, region->end, region->prot & ~(prot_t)PROT_WRITE);
-    return share_anon(region, copy, last);
+    return region->anon == NULL ? 0 : share_anon(map, region, copy, last);
 }
 
 int map_fork(struct map *map, struct map **child)

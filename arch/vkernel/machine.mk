@@ -10,7 +10,7 @@ vkernel_sources    := $(wildcard arch/vkernel/*.c arch/vkernel/*.S \
                       $(SAN:%=arch/vkernel/sanitizer/%.c)
 vkernel_omit       := kern/string.c
 vkernel_cflags     := -fno-pie
-vkernel_own_cflags := -fno-pie -D_GNU_SOURCE -DSTUB_IMAGE=\"$(vkernel_stub)\"
+vkernel_own_cflags := -fno-pie -D_GNU_SOURCE
 vkernel_ldflags    := $(SAN_CFLAGS) -no-pie -pthread -Wl,-z,noexecstack
 
 # The stub: a program of its own, without a C library, which the vkernel carries in it. It lies
@@ -37,6 +37,8 @@ $(vkernel_stub): $(stub_objects) $(stub_folder)/stub.ld
 	    -Wl,-z,max-page-size=4096 $(stub_objects) -o $@
 
 $(BUILD)/vkernel/arch/vkernel/vmspace/image.o: $(vkernel_stub)
+$(BUILD)/vkernel/arch/vkernel/vmspace/image.o: \
+    private vkernel_own_cflags += -DSTUB_IMAGE=\"$(vkernel_stub)\"
 
 -include $(stub_objects:.o=.d)
 

@@ -1,8 +1,8 @@
 /*
- * Physical memory: a memfd, mapped once at DIRECT_MAP_BASE, which the vmspaces map page by page.
- * The kernel's own code and data are the process's, so all of it is free but page 0. Kernel
- * stacks are the host's memory, with as much that is not mapped below, so that an overflow is
- * a fault, even of a function with a large frame.
+ * Physical memory: a memfd, or the file of --ram-file, mapped once at DIRECT_MAP_BASE; the
+ * vmspaces map it page by page. The kernel's own code and data are the process's, so all of it is
+ * free but page 0. Kernel stacks are the host's memory, with as much that is not mapped below, so
+ * that an overflow is a fault, even of a function with a large frame.
  */
 #include "arch/vkernel/vkernel.h"
 #include "arch/vkernel/vmspace/linux.h"
@@ -11,6 +11,7 @@
 #include <machine/param.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -20,7 +21,10 @@ int memory_fd;
 
 void memory_init(void)
 {
-    memory_fd = memfd_create("duet-memory", MFD_CLOEXEC);
+    if (options.ram_file != NULL)
+        memory_fd = open(options.ram_file, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    else
+        memory_fd = memfd_create("duet-memory", MFD_CLOEXEC);
     if (memory_fd < 0 || ftruncate(memory_fd, (off_t)options.memory) != 0)
         die(1, errno, "cannot make %zu MiB of memory", options.memory >> 20);
     if (mmap((void *)DIRECT_MAP_BASE, options.memory, PROT_READ | PROT_WRITE,

@@ -30,6 +30,7 @@ static const char usage[] =
     "  --log FILE       where kernel messages go (default: standard error; with -c nowhere)\n"
     "  --seed N         the same run each time, in virtual time (kernel word seed=N)\n"
     "  --strict         count the steps of programs, so that nothing depends on the host; slow\n"
+    "  --ram-file FILE  what is to be the memory, so that others can look at it\n"
     "  --results FILE   where the results channel goes; fd:N is a descriptor\n"
     "  --trace FILE     write what the kernel did lately, as JSON for a trace viewer, at the end\n"
     "  --vmspace=MEANS  how user programs are run: seccomp\n"
@@ -134,9 +135,10 @@ static void join_words(char **words, int count)
 
 void options_parse(int argc, char **argv)
 {
-    enum { LOG = 256, RESULTS, SEED, STRICT, TRACE, VMSPACE, HELP, VERSION };
+    enum { LOG = 256, RAM_FILE, RESULTS, SEED, STRICT, TRACE, VMSPACE, HELP, VERSION };
     static const struct option long_options[] = {
         {"log", required_argument, NULL, LOG},
+        {"ram-file", required_argument, NULL, RAM_FILE},
         {"results", required_argument, NULL, RESULTS},
         {"seed", required_argument, NULL, SEED},
         {"strict", no_argument, NULL, STRICT},
@@ -165,6 +167,9 @@ void options_parse(int argc, char **argv)
             break;
         case LOG:
             options.log = optarg;
+            break;
+        case RAM_FILE:
+            options.ram_file = optarg;
             break;
         case RESULTS:
             options.results = optarg;

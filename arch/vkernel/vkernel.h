@@ -34,13 +34,14 @@ struct options {
     unsigned cpus;
     struct disk_option disks[DISK_MAX];
     unsigned disk_count;
-    const char *command; /* -c, or NULL */
-    const char *log;     /* --log FILE, or NULL */
-    const char *seed;    /* --seed, or NULL */
-    bool is_strict;      /* --strict */
-    const char *results; /* --results, or NULL */
-    const char *trace;   /* --trace FILE, or NULL */
-    char *words;         /* the kernel's command line */
+    const char *command;  /* -c, or NULL */
+    const char *log;      /* --log FILE, or NULL */
+    const char *seed;     /* --seed, or NULL */
+    bool is_strict;       /* --strict */
+    const char *ram_file; /* --ram-file FILE, or NULL */
+    const char *results;  /* --results, or NULL */
+    const char *trace;    /* --trace FILE, or NULL */
+    char *words;          /* the kernel's command line */
 };
 
 extern struct options options;
