@@ -60,8 +60,10 @@ static void take(struct mutex *mutex, bool is_nested, vaddr_t caller)
     spin_lock(&mutex->lock);
     if (mutex->holder != NULL)
         began = trace_name(TRACE_LOCK_WAIT, mutex->name);
+    self->wanted_mutex = mutex;
     while (mutex->holder != NULL)
         wait_sleep(&mutex->waiters, &mutex->lock);
+    self->wanted_mutex = NULL;
     if (began != 0)
         trace(TRACE_LOCK_TAKEN, 0, (uint64_t)mutex->name, (uint64_t)began, 0);
     note_taken(mutex, self, caller);

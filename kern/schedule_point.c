@@ -31,25 +31,39 @@
 
 #include "kern/cmdline.h"
 #include "kern/cpu.h"
+#include "kern/deadlock.h"
 #include "kern/machine.h"
 #include "kern/print.h"
 #include "kern/sched.h"
+#include "kern/schedule_record.h"
 #include "kern/schedule_strategy.h"
 #include "kern/string.h"
 #include "kern/thread.h"
+
+#define LIVELOCK_POINTS 20000000UL
 
 bool schedule_is_controlled;
 
 static uint64_t seed;
 static bool chooses_cpus; /* (i) the run is controlled, and one CPU runs at a time */
 
+/* The words of the command line about events: the points of a run, numbered from 1 on. */
+static struct {
+    uint64_t from;     /* before this one, all choices are the preferred ones */
+    uint64_t points;   /* as many are enough */
+    uint64_t livelock; /* as many without progress are too many */
+} limits = {.points = UINT64_MAX, .livelock = LIVELOCK_POINTS};
+
+uint64_t schedule_until;
+
 /* What the run came to. */
 static struct {
     uint64_t points, switches;
-    uint64_t hash; /* of all that has to be the same with the same seed */
+    uint64_t progress; /* the number of points at the last progress */
+    uint64_t hash;     /* of all that has to be the same with the same seed */
 } run;
 
-static const void *spins_on[MAX_CPUS]; /* the lock that a CPU waits for, or NULL */
+static const struct spinlock *spins_on[MAX_CPUS]; /* the lock that a CPU waits for, or NULL */
 
 /* --- Numbers --------------------------------------------------------------------------------- */
 
@@ -72,12 +86,18 @@ uint64_t schedule_random(const char *what, uint64_t number)
     return schedule_generate(&state);
 }
 
-void schedule_note(uint64_t value)
+static void add_to_hash(uint64_t value)
+{
+    run.hash = (run.hash ^ value) * 0x9e3779b97f4a7c15UL;
+    run.hash ^= run.hash >> 29;
+}
+
+void schedule_note_progress(uint64_t value)
 {
     if (!schedule_is_controlled)
         return;
-    run.hash = (run.hash ^ value) * 0x9e3779b97f4a7c15UL;
-    run.hash ^= run.hash >> 29;
+    add_to_hash(value);
+    run.progress = run.points;
 }
 
 /* --- Who could go on ------------------------------------------------------------------------- */
@@ -147,7 +167,8 @@ static uint64_t find_others(const struct cpu *cpu, enum schedule_kind kind)
         return 1UL << cpu->id;
     while (others == 0) {
         if (!machine_schedule_wait())
-            panic("deadlock: no thread can run, and no event will change that");
+            panic_explained(deadlock_explain, spins_on,
+                            "deadlock: no thread can run, and no event will change that");
         others = find_ready();
     }
     return others;
@@ -172,14 +193,42 @@ static void ask(struct schedule_question *question, const struct cpu *cpu, bool 
 static unsigned choose(struct schedule_question *question, const struct cpu *cpu,
                        bool interrupts_were_on)
 {
-    bool wants = schedule_strategy_wants(question);
+    bool wants = run.points >= limits.from && schedule_strategy_wants(question);
 
-    if (!wants && !question->is_forced)
+    question->preferred = cpu->id;
+    question->alternatives = 1UL << cpu->id;
+    if (!wants && !question->is_forced && !schedule_records_all)
         return cpu->id;
     ask(question, cpu, interrupts_were_on);
     if (!wants || (question->alternatives & (question->alternatives - 1)) == 0)
         return question->preferred;
     return schedule_strategy_choose(question);
+}
+
+static bool is_worth_a_record(const struct schedule_question *question, unsigned choice,
+                              unsigned usual)
+{
+    bool is_choice = (question->alternatives & (question->alternatives - 1)) != 0;
+
+    return choice != usual || choice != question->preferred || (schedule_records_all && is_choice);
+}
+
+/* Where debuggers stop. */
+static void __attribute__((noinline)) schedule_arrived(void)
+{
+    schedule_until = 0;
+}
+
+static void check_limits(void)
+{
+    if (run.points == schedule_until)
+        schedule_arrived();
+    if (run.points - run.progress > limits.livelock)
+        panic_explained(deadlock_explain, spins_on,
+                        "livelock: no system call came to an end in %lu scheduling points",
+                        limits.livelock);
+    if (run.points > limits.points)
+        panic("no end after %lu scheduling points", limits.points);
 }
 
 /* Others go on until this CPU is chosen again. */
@@ -208,13 +257,15 @@ void schedule_reached(enum schedule_kind kind, const void *object, const char *n
     bool were_on, is_forced;
     struct schedule_question question;
     struct cpu *cpu;
+    uint64_t event;
     unsigned choice;
 
-    (void)name;
     if (is_panicking())
         return;
     were_on = interrupts_disable();
     cpu = cpu_self();
+    event = ++run.points;
+    check_limits();
     machine_schedule_tick();
     is_forced = kind >= SCHEDULE_SPIN && kind <= SCHEDULE_IDLE;
     if (kind == SCHEDULE_UNLOCK)
@@ -224,9 +275,10 @@ void schedule_reached(enum schedule_kind kind, const void *object, const char *n
     question =
         (struct schedule_question){.kind = kind, .agent = next_agent(cpu), .is_forced = is_forced};
     choice = choose(&question, cpu, were_on);
-    run.points++;
-    schedule_note((uint64_t)kind << 56 | (uint64_t)choice << 48 | (uint64_t)cpu->id << 40 |
-                  question.agent.number);
+    if (is_worth_a_record(&question, choice, cpu->id))
+        schedule_record(event, &question, choice, name, (vaddr_t)__builtin_frame_address(0));
+    add_to_hash((uint64_t)kind << 56 | (uint64_t)choice << 48 | (uint64_t)cpu->id << 40 |
+                question.agent.number);
     if (choice != SCHEDULE_GIVE_WAY)
         run_cpu(cpu, &cpus[choice]);
     interrupts_restore(were_on);
@@ -234,7 +286,7 @@ void schedule_reached(enum schedule_kind kind, const void *object, const char *n
         give_way();
 }
 
-bool schedule_spin(const void *lock, const char *name)
+bool schedule_spin(const struct spinlock *lock, const char *name)
 {
     if (chooses_cpus)
         schedule_reached(SCHEDULE_SPIN, lock, name);
@@ -244,12 +296,17 @@ bool schedule_spin(const void *lock, const char *name)
 unsigned schedule_choose_thread(struct thread *const threads[], unsigned count)
 {
     struct schedule_question question = {.kind = SCHEDULE_TAKE, .threads = threads};
+    unsigned choice = 0;
 
     if (!schedule_is_controlled || count == 1)
         return 0;
     question.agent = next_agent(cpu_self());
     question.alternatives = (1UL << count) - 1;
-    return schedule_strategy_wants(&question) ? schedule_strategy_choose(&question) : 0;
+    if (run.points >= limits.from && schedule_strategy_wants(&question))
+        choice = schedule_strategy_choose(&question);
+    if (is_worth_a_record(&question, choice, 0))
+        schedule_record(run.points, &question, choice, NULL, (vaddr_t)__builtin_frame_address(0));
+    return choice;
 }
 
 /* --- Start and end --------------------------------------------------------------------------- */
@@ -263,6 +320,11 @@ void schedule_init(void)
     if (!cmdline_get_number("seed", &seed))
         panic("seed=%s is not a number", value);
     chooses_cpus = machine_schedule_is_ours();
+    cmdline_get_number("from", &limits.from);
+    cmdline_get_number("points", &limits.points);
+    cmdline_get_number("livelock", &limits.livelock);
+    cmdline_get_number("until", &schedule_until);
+    schedule_record_init();
     schedule_strategy_init(seed);
     schedule_is_controlled = true;
 }
@@ -273,6 +335,7 @@ void schedule_report(void)
 
     if (!schedule_is_controlled)
         return;
+    schedule_record_end();
     format(line, sizeof(line), "seed %lu: %lu points, %lu switches, %ld ns, hash %016lx\n", seed,
            run.points, run.switches, machine_clock(), run.hash);
     machine_results_write(line, strlen(line));

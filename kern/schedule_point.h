@@ -11,6 +11,7 @@
 
 #include "kern/types.h"
 
+struct spinlock;
 struct thread;
 
 enum schedule_kind {
@@ -28,6 +29,10 @@ enum schedule_kind {
 /* (i) set by schedule_init() */
 extern bool schedule_is_controlled;
 
+/* Debuggers write the number of an event here, or the word until= does: then schedule_arrived()
+ * is called. 0: never. */
+extern uint64_t schedule_until;
+
 /* schedule_point() when schedules are controlled. */
 void schedule_reached(enum schedule_kind kind, const void *object, const char *name);
 
@@ -43,15 +48,16 @@ static inline void schedule_point(enum schedule_kind kind, const void *object, c
 }
 
 /* Where the kernel says which CPU runs, wait until `lock` is released, and return true. */
-bool schedule_spin(const void *lock, const char *name);
+bool schedule_spin(const struct spinlock *lock, const char *name);
 
 #define SCHEDULE_THREADS_MAX 32
 
 /* Which of `count` threads that could run next does: an index, 0 for whose turn it is. */
 unsigned schedule_choose_thread(struct thread *const threads[], unsigned count);
 
-/* Something happened that must happen again in a run with the same seed. */
-void schedule_note(uint64_t value);
+/* A program got further, in a way that must be the same in a run with the same seed. A run that
+ * goes on for long without that is a livelock. */
+void schedule_note_progress(uint64_t value);
 
 /* A number that depends on the seed, `what` and `number` only. */
 uint64_t schedule_random(const char *what, uint64_t number);

@@ -93,7 +93,7 @@ void syscall_dispatch(void)
     note_end(self, result);
 #endif
     trace_syscall_exit(self, number, result);
-    schedule_note((uint64_t)result << 10 ^ number);
+    schedule_note_progress((uint64_t)result << 10 ^ number);
     if (result == -ERESTARTSYS || result == -ERESTARTNOHAND) {
         self->interrupted.number = (int64_t)number;
         self->interrupted.unless_handled = result == -ERESTARTNOHAND;

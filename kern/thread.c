@@ -104,6 +104,7 @@ struct thread *thread_create(const char *name, struct process *process, void (*s
     thread->run_time = thread->woken_at = thread->syscall_began = 0;
     thread->number = __atomic_add_fetch(&last_number, 1, __ATOMIC_RELAXED);
     thread->waiting_for = NULL;
+    thread->wanted_mutex = NULL;
     thread->schedule_points = 0;
     thread->schedule_priority = 0;
     thread->interrupted = (struct interrupted_call){.number = -1};

@@ -86,7 +86,8 @@ struct thread {
     void (*start)(void *);               /* (i) first function, with interrupts enabled */
     void *start_argument;                /* (i) */
     struct interrupted_call interrupted; /* (t) */
-    const char *waiting_for; /* (t) what it sleeps on, for debuggers and panic messages */
+    const char *waiting_for;    /* (t) what it sleeps on, for debuggers and panic messages */
+    struct mutex *wanted_mutex; /* (t) which mutex that is, if it is one */
 #ifdef DEBUG
     struct mutex *held;             /* (t) the newest mutex that it holds */
     struct syscall_history history; /* (t) */

@@ -29,6 +29,7 @@ static const char usage[] =
     "  -c COMMAND       run this shell command instead of a shell, and end with its status\n"
     "  --log FILE       where kernel messages go (default: standard error; with -c nowhere)\n"
     "  --seed N         the same run each time, in virtual time (kernel word seed=N)\n"
+    "  --schedule FILE  with this schedule of choices (kernel word schedule=)\n"
     "  --strict         count the steps of programs, so that nothing depends on the host; slow\n"
     "  --ram-file FILE  what is to be the memory, so that others can look at it\n"
     "  --results FILE   where the results channel goes; fd:N is a descriptor\n"
@@ -105,12 +106,36 @@ static void add_disk(const char *path, bool copy_on_write)
     options.disks[options.disk_count++] = (struct disk_option){path, copy_on_write};
 }
 
+/* The contents of a file without its line ends, as one word. */
+static char *read_word(const char *path)
+{
+    FILE *file = fopen(path, "r");
+    size_t length = 0, size = 4096;
+    char *text = malloc(size);
+    int c;
+
+    if (file == NULL)
+        die(1, errno, "%s", path);
+    while (text != NULL && (c = getc(file)) != EOF) {
+        if (c > ' ')
+            text[length++] = (char)c;
+        if (length == size)
+            text = realloc(text, size *= 2);
+    }
+    if (text == NULL)
+        die(1, ENOMEM, "%s", path);
+    fclose(file);
+    text[length] = '\0';
+    return text;
+}
+
 /* The kernel's command line: the remaining words, and the command behind `--`. */
 static void join_words(char **words, int count)
 {
     size_t size = 24 + (options.command != NULL ? strlen(options.command) : 0);
 
     size += options.seed != NULL ? strlen(options.seed) : 0;
+    size += options.schedule != NULL ? strlen(" schedule=") + strlen(options.schedule) : 0;
     for (int i = 0; i < count; i++)
         size += strlen(words[i]) + 1;
     options.words = calloc(1, size);
@@ -120,6 +145,8 @@ static void join_words(char **words, int count)
         sprintf(options.words, "seed=%s ", options.seed);
     if (options.is_strict)
         strcat(options.words, "strict ");
+    if (options.schedule != NULL)
+        sprintf(options.words + strlen(options.words), "schedule=%s ", options.schedule);
     for (int i = 0; i < count; i++) {
         if (i > 0)
             strcat(options.words, " ");
@@ -135,11 +162,12 @@ static void join_words(char **words, int count)
 
 void options_parse(int argc, char **argv)
 {
-    enum { LOG = 256, RAM_FILE, RESULTS, SEED, STRICT, TRACE, VMSPACE, HELP, VERSION };
+    enum { LOG = 256, RAM_FILE, RESULTS, SCHEDULE, SEED, STRICT, TRACE, VMSPACE, HELP, VERSION };
     static const struct option long_options[] = {
         {"log", required_argument, NULL, LOG},
         {"ram-file", required_argument, NULL, RAM_FILE},
         {"results", required_argument, NULL, RESULTS},
+        {"schedule", required_argument, NULL, SCHEDULE},
         {"seed", required_argument, NULL, SEED},
         {"strict", no_argument, NULL, STRICT},
         {"trace", required_argument, NULL, TRACE},
@@ -173,6 +201,9 @@ void options_parse(int argc, char **argv)
             break;
         case RESULTS:
             options.results = optarg;
+            break;
+        case SCHEDULE:
+            options.schedule = read_word(optarg);
             break;
         case SEED:
             options.seed = optarg;

@@ -37,6 +37,7 @@ struct options {
     const char *command;  /* -c, or NULL */
     const char *log;      /* --log FILE, or NULL */
     const char *seed;     /* --seed, or NULL */
+    char *schedule;       /* the contents of --schedule FILE, or NULL */
     bool is_strict;       /* --strict */
     const char *ram_file; /* --ram-file FILE, or NULL */
     const char *results;  /* --results, or NULL */

@@ -155,6 +155,30 @@ def test_the_last_events_are_shown(machine: str) -> None:
     assert re.search(rf"^cpu \d: thread {line.group(1)} 'true', process 1$", report, re.MULTILINE)
 
 
+def test_a_deadlock_says_who_waits_for_what() -> None:
+    words = ("seed=3", "bug=deadlock")
+    setup = make_setup("vkernel", build=build(), kernel_arguments=words, command="true")
+    outcome = run(setup, timeout=HANG)
+    assert outcome.panic == "deadlock: no thread can run, and no event will change that"
+    report = outcome.panic_report()
+    waits = r"^thread (\d+) '(\w+)' waits for mutex '(.*)', which (.*) holds$"
+    found = re.findall(waits, report, re.M)
+    (left, *lefty), (right, *righty) = found
+    assert lefty == ["lefty", "planted right", f"thread {right} 'righty'"]
+    assert righty == ["righty", "planted left", f"thread {left} 'lefty'"]
+    assert re.findall(r"^a circle: (.*)$", report, re.M) == [
+        f"thread {left} -> thread {right} -> thread {left}"
+    ]
+    assert re.search(r"^thread \d+ 'start' sleeps on 'planted event'$", report, re.M)
+
+
+def test_a_livelock_is_noticed() -> None:
+    words = ("seed=3", "bug=livelock", "livelock=10000")
+    setup = make_setup("vkernel", build=build(), kernel_arguments=words, command="true")
+    panic = run(setup, timeout=HANG).panic
+    assert panic == "livelock: no system call came to an end in 10000 scheduling points"
+
+
 @both_machines
 def test_make_boot_shows_the_essential_first(machine: str, make_boot: Boot) -> None:
     done = make_boot(MACHINE=machine, KERNEL_ARGS="panic", CMD="true")

@@ -31,7 +31,7 @@ unsigned schedule_choose_thread(struct thread *const threads[], unsigned count)
     return 0;
 }
 
-bool schedule_spin(const void *lock, const char *name)
+bool schedule_spin(const struct spinlock *lock, const char *name)
 {
     (void)lock;
     (void)name;

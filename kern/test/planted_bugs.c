@@ -128,6 +128,9 @@ static __attribute__((noinline)) void fault_with_registers(void)
 static struct mutex outer_mutex, inner_mutex;
 static struct spinlock inner_spinlock = SPINLOCK_INITIALIZER("planted spinlock", LOCK_LOG);
 
+static struct spinlock sleep_lock = SPINLOCK_INITIALIZER("planted event", LOCK_FUTEX);
+static struct wait_queue nobody = WAIT_QUEUE_INITIALIZER(nobody);
+
 static void mutexes_init(void)
 {
     mutex_init(&outer_mutex, "planted outer", LOCK_FILE);
@@ -158,6 +161,13 @@ static __attribute__((noinline)) void wait_for_ever(void *unused)
     (void)!clock_sleep_until(NSEC_NEVER - 1);
 }
 
+/* No timer will end it. */
+static __attribute__((noinline)) void wait_for_ever_without_time(void)
+{
+    spin_lock(&sleep_lock);
+    wait_sleep(&nobody, &sleep_lock);
+}
+
 static __attribute__((noinline)) void wait_for_mutex(void *unused)
 {
     (void)unused;
@@ -182,6 +192,36 @@ static __attribute__((noinline)) void panic_with_many_threads(void)
     while (__atomic_load_n(&inner_mutex.holder, __ATOMIC_RELAXED) == NULL)
         sched_give_way();
     panic("with many threads");
+}
+
+static struct mutex left_mutex, right_mutex;
+
+/* With its brother, which takes them in the other order: each ends up with one. */
+static __attribute__((noinline)) void take_both(void *right_first)
+{
+    struct mutex *first = right_first != NULL ? &right_mutex : &left_mutex;
+    struct mutex *second = right_first != NULL ? &left_mutex : &right_mutex;
+
+    mutex_lock(first);
+    while (!mutex_is_taken(second))
+        sched_give_way();
+    mutex_lock_nested(second);
+}
+
+static __attribute__((noinline)) void deadlock(void)
+{
+    mutex_init(&left_mutex, "planted left", LOCK_FILE);
+    mutex_init(&right_mutex, "planted right", LOCK_FILE);
+    thread_start_kernel("lefty", take_both, NULL);
+    thread_start_kernel("righty", take_both, &right_mutex);
+    wait_for_ever_without_time();
+}
+
+/* Something always happens, but nothing comes of it. */
+static __attribute__((noinline)) void livelock(void)
+{
+    while (zero == 0)
+        sched_give_way();
 }
 
 static __attribute__((noinline)) void call_nowhere(void)
@@ -271,6 +311,8 @@ static const struct {
     {"spinning_cpu", panic_beside_a_spinning_cpu},
     {"preempted", panic_beside_a_preempted_thread},
     {"two_panics", two_panics},
+    {"deadlock", deadlock},
+    {"livelock", livelock},
     {"call_nowhere", call_nowhere},
 };
 
