@@ -16,6 +16,7 @@ PYTHON := $(firstword $(wildcard /usr/bin/python3) python3)
 #v   TIMEOUT=600              seconds after which a command counts as hung     (boot)
 #v   TESTS='-k NAME'          arguments for pytest                             (check)
 #v   SEED=4711                the same run each time: docs/determinism.md      (run, boot, check)
+#v   FAIL=alloc:17,...        the K-th alloc, page, disk-read, disk-write, stub fails (boot)
 
 # What the user wrote reaches the scripts through the environment and unexpanded, so that a
 # dollar sign or a quote in CMD means what it means in the guest's shell.
@@ -25,7 +26,7 @@ override $1 := $$(value $1)
 endif
 export $1
 endef
-$(foreach name,CMD FILES KERNEL_ARGS DISK TIMEOUT TRACE CPUS MEM TESTS SEED,$(eval $(call hand_over,$(name))))
+$(foreach name,CMD FILES KERNEL_ARGS DISK TIMEOUT TRACE CPUS MEM TESTS SEED FAIL,$(eval $(call hand_over,$(name))))
 export CC PYTHON SAN
 
 # Python keeps what it has compiled below build/, and starts sooner without what is installed (-S).
@@ -63,7 +64,7 @@ start-boot: $(BUILD)/$(boot_machine)/duet $(OUT)/root.img
 	@$(PYTHON) -S -m grader.boot --machine $(boot_machine) --build $(BUILD) --cpus "$$CPUS" \
 	    --image $(OUT)/root.img --memory "$$MEM" $(if $(value CMD),--command "$$CMD") \
 	    --files "$$FILES" --kernel-arguments "$$KERNEL_ARGS" --disks "$$DISK" \
-	    --timeout "$$TIMEOUT" --trace "$$TRACE" --seed "$$SEED"; $(keep_status)
+	    --timeout "$$TIMEOUT" --trace "$$TRACE" --seed "$$SEED" --fail "$$FAIL"; $(keep_status)
 
 ifneq ($(filter run qemu boot,$(MAKECMDGOALS)),)
 exit_status := $(OUT)/tools/exit-status.so

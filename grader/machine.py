@@ -74,6 +74,7 @@ class Setup:
     seed: Union[int, str, None] = None  # of a repeatable run (docs/determinism.md)
     ram: Optional[Path] = None  # a file that is the machine's memory (grader/ram.py)
     descriptors: Tuple[int, ...] = ()  # what the machine's process inherits, beside the usual
+    fail: Optional[str] = None  # what is to fail (kern/fail.c)
 
     @property
     def kernel(self) -> Path:
@@ -129,7 +130,8 @@ def check_trace(setup: Setup) -> None:
 
 def kernel_words(setup: Setup) -> List[str]:
     seed = [] if setup.seed is None else [f"seed={setup.seed}"]
-    return seed + list(setup.kernel_arguments)
+    fail = [] if setup.fail is None else [f"fail={setup.fail}"]
+    return seed + fail + list(setup.kernel_arguments)
 
 
 def vkernel_arguments(setup: Setup, log: Optional[Path], results: Optional[Path]) -> List[str]:

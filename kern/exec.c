@@ -25,6 +25,7 @@
 #include "kern/abi/stat.h"
 #include "kern/cpu.h"
 #include "kern/dev/random.h"
+#include "kern/fail.h"
 #include "kern/file.h"
 #include "kern/fs/vnode.h"
 #include "kern/futex.h"
@@ -431,6 +432,8 @@ static void adopt(struct process *self, struct program *program, struct vnode *e
     file_table_close_on_exec(self->files);
     user_frame_init(&thread_self()->frame, program->entry, stack_pointer);
     process_note_exec(self);
+    if (self->parent != NULL) /* not init */
+        fail_begin();
     map_release(old_map);
     if (old_executable != NULL) {
         vnode_allow_write(old_executable);

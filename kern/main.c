@@ -11,6 +11,7 @@
 #include "kern/clock.h"
 #include "kern/cmdline.h"
 #include "kern/cpu.h"
+#include "kern/fail.h"
 #include "kern/fs/vnode.h"
 #include "kern/futex.h"
 #include "kern/machine.h"
@@ -105,6 +106,7 @@ void kernel_main(void)
 
     for (unsigned id = 0; id < machine_cpu_count(); id++)
         init_cpu(id);
+    fail_init();
     page_init();
     heap_init();
     trace_init();
@@ -138,6 +140,7 @@ void kernel_power_off(int status)
 {
     char line[32];
 
+    fail_end();
     fs_shutdown();
     schedule_report();
     format(line, sizeof(line), "exit %d\n", status);

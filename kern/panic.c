@@ -20,6 +20,7 @@
 #include "kern/panic.h"
 
 #include "kern/cpu.h"
+#include "kern/fail.h"
 #include "kern/machine.h"
 #include "kern/mutex.h"
 #include "kern/print.h"
@@ -210,6 +211,7 @@ static void noreturn_fn panic_v(const struct panic_place *place, const char *fmt
     stage = REPORT;
     if (place->explain != NULL)
         place->explain(place->argument);
+    fail_print();
     log_print_last();
     print_cpu(self, place->pc, place->fp);
     if (place->registers != NULL)

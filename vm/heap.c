@@ -26,6 +26,7 @@
  * Locks: one a cache, taken by any context; the page allocator's comes after it.
  */
 #include "vm/heap.h"
+#include "kern/fail.h"
 #include "kern/list.h"
 #include "kern/print.h"
 #include "kern/sanitizer.h"
@@ -326,7 +327,7 @@ static void *heap_alloc(size_t size, void *caller)
     size_t slot_size;
     void *slot;
 
-    if (size > PAGE_SIZE << PAGE_ORDER_MAX)
+    if (size > PAGE_SIZE << PAGE_ORDER_MAX || fail_now(FAIL_ALLOC))
         return NULL;
     if (size + OVERHEAD <= CLASS_MAX) {
         struct cache *cache = &caches[class_of[(size + OVERHEAD + CLASS_STEP - 1) / CLASS_STEP]];

@@ -24,6 +24,7 @@
  * Locks: page_lock, the innermost but for the scheduler's. Any context may allocate.
  */
 #include "vm/page.h"
+#include "kern/fail.h"
 #include "kern/machine.h"
 #include "kern/print.h"
 #include "kern/sanitizer.h"
@@ -154,7 +155,7 @@ static struct page *alloc_block(unsigned order, bool clear)
 {
     struct page *page;
 
-    if (order > PAGE_ORDER_MAX)
+    if (order > PAGE_ORDER_MAX || fail_now(FAIL_PAGE))
         return NULL;
     page = find_block(order);
     if (page == NULL)

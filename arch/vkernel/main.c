@@ -18,6 +18,7 @@
 #include "arch/vkernel/vmspace/linux.h"
 #include "arch/vkernel/vmspace/vmspace.h"
 #include "kern/cpu.h"
+#include "kern/fail.h"
 #include "kern/machine.h"
 #include "kern/trace.h"
 
@@ -145,6 +146,11 @@ static void open_standard_descriptors(void)
         close(fd);
 }
 
+static bool is_stub_refused(void)
+{
+    return fail_now(FAIL_STUB);
+}
+
 static void start_vmspaces(void)
 {
     struct vmspace_config config = {
@@ -153,6 +159,7 @@ static void start_vmspaces(void)
         .memory_size = options.memory,
         .processors = cpu_host_processors(),
         .is_bound = cpu_is_bound(),
+        .is_refused = is_stub_refused,
     };
     static char names[2];
     int error;

@@ -30,6 +30,7 @@ static const char usage[] =
     "  --log FILE       where kernel messages go (default: standard error; with -c nowhere)\n"
     "  --seed N         the same run each time, in virtual time (kernel word seed=N)\n"
     "  --schedule FILE  with this schedule of choices (kernel word schedule=)\n"
+    "  --fail LIST      the K-th fails: alloc:K, page:K, disk-read:K, disk-write:K, stub:K\n"
     "  --strict         count the steps of programs, so that nothing depends on the host; slow\n"
     "  --ram-file FILE  what is to be the memory, so that others can look at it\n"
     "  --results FILE   where the results channel goes; fd:N is a descriptor\n"
@@ -136,6 +137,7 @@ static void join_words(char **words, int count)
 
     size += options.seed != NULL ? strlen(options.seed) : 0;
     size += options.schedule != NULL ? strlen(" schedule=") + strlen(options.schedule) : 0;
+    size += options.fail != NULL ? strlen(options.fail) + 6 : 0;
     for (int i = 0; i < count; i++)
         size += strlen(words[i]) + 1;
     options.words = calloc(1, size);
@@ -143,6 +145,8 @@ static void join_words(char **words, int count)
         die(1, ENOMEM, "the command line");
     if (options.seed != NULL)
         sprintf(options.words, "seed=%s ", options.seed);
+    if (options.fail != NULL)
+        sprintf(options.words + strlen(options.words), "fail=%s ", options.fail);
     if (options.is_strict)
         strcat(options.words, "strict ");
     if (options.schedule != NULL)
@@ -162,13 +166,26 @@ static void join_words(char **words, int count)
 
 void options_parse(int argc, char **argv)
 {
-    enum { LOG = 256, RAM_FILE, RESULTS, SCHEDULE, SEED, STRICT, TRACE, VMSPACE, HELP, VERSION };
+    enum {
+        LOG = 256,
+        FAIL,
+        RAM_FILE,
+        RESULTS,
+        SCHEDULE,
+        SEED,
+        STRICT,
+        TRACE,
+        VMSPACE,
+        HELP,
+        VERSION
+    };
     static const struct option long_options[] = {
         {"log", required_argument, NULL, LOG},
         {"ram-file", required_argument, NULL, RAM_FILE},
         {"results", required_argument, NULL, RESULTS},
         {"schedule", required_argument, NULL, SCHEDULE},
         {"seed", required_argument, NULL, SEED},
+        {"fail", required_argument, NULL, FAIL},
         {"strict", no_argument, NULL, STRICT},
         {"trace", required_argument, NULL, TRACE},
         {"vmspace", required_argument, NULL, VMSPACE},
@@ -207,6 +224,9 @@ void options_parse(int argc, char **argv)
             break;
         case SEED:
             options.seed = optarg;
+            break;
+        case FAIL:
+            options.fail = optarg;
             break;
         case STRICT:
             options.is_strict = true;

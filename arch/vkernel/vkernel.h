@@ -38,6 +38,7 @@ struct options {
     const char *log;      /* --log FILE, or NULL */
     const char *seed;     /* --seed, or NULL */
     char *schedule;       /* the contents of --schedule FILE, or NULL */
+    const char *fail;     /* --fail, or NULL */
     bool is_strict;       /* --strict */
     const char *ram_file; /* --ram-file FILE, or NULL */
     const char *results;  /* --results, or NULL */

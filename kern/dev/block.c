@@ -12,6 +12,7 @@
 #include "kern/dev/block.h"
 
 #include "kern/abi/errno.h"
+#include "kern/fail.h"
 #include "kern/print.h"
 #include "kern/spinlock.h"
 #include "kern/string.h"
@@ -68,12 +69,17 @@ static bool is_valid(const struct block_device *device, const struct block_reque
            request->sector <= device->sectors - request->count;
 }
 
+static bool fails(const struct block_request *request)
+{
+    return !request->is_flush && fail_now(request->is_write ? FAIL_DISK_WRITE : FAIL_DISK_READ);
+}
+
 void block_submit(struct block_device *device, struct block_request *request)
 {
     list_node_init(&request->link);
     request->error = 0;
     trace_block_submit(request);
-    if (is_valid(device, request)) {
+    if (is_valid(device, request) && !fails(request)) {
         device->driver->submit(device, request);
     } else {
         request->error = -EIO;

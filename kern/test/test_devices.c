@@ -1,4 +1,4 @@
-/* unit: kern/dev/block.c kern/dev/random.c kern/dev/disk.c kern/file.c kern/format.c kern/test/fake_files.c kern/test/check.c kern/test/fake_trace.c */
+/* unit: kern/dev/block.c kern/dev/random.c kern/dev/disk.c kern/file.c kern/format.c kern/test/fake_files.c kern/test/check.c kern/test/fake_trace.c kern/test/fake_fail.c */
 /*
  * Disks and random numbers: the registry, transfers of any offset and length against a disk in
  * memory, errors; and the generator's bytes.

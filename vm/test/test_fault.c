@@ -1,5 +1,6 @@
 /* unit: vm/map.c vm/map_fork.c vm/region.c vm/fault.c vm/anon.c vm/object.c vm/copyio.c
-    vm/pmap.c vm/page.c vm/heap.c vm/test/fake_machine.c kern/test/fake_trace.c */
+    vm/pmap.c vm/page.c vm/heap.c vm/test/fake_machine.c kern/test/fake_trace.c
+    kern/test/fake_fail.c */
 /*
  * Page faults: how many pages and faults copy-on-write, the stack and files cost; reclaim; and the
  * limits of copyin and copyout.

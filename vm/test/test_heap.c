@@ -1,4 +1,4 @@
-/* unit: vm/heap.c vm/page.c vm/test/fake_machine.c */
+/* unit: vm/heap.c vm/page.c vm/test/fake_machine.c kern/test/fake_fail.c */
 /*
  * The kernel heap: alignment, independence of objects, accounting, and the checks of debug builds.
  */

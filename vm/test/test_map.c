@@ -1,5 +1,5 @@
 /* unit: vm/map.c vm/map_fork.c vm/region.c vm/fault.c vm/anon.c vm/object.c vm/pmap.c vm/page.c
-    vm/heap.c vm/test/fake_machine.c kern/test/fake_trace.c */
+    vm/heap.c vm/test/fake_machine.c kern/test/fake_trace.c kern/test/fake_fail.c */
 /*
  * Address maps: Linux's answers to odd requests, choice of addresses, joining of regions, brk, and
  * that a failed operation leaves nothing behind.

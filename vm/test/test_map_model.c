@@ -1,5 +1,6 @@
 /* unit: vm/map.c vm/map_fork.c vm/region.c vm/fault.c vm/anon.c vm/object.c vm/copyio.c
-    vm/pmap.c vm/page.c vm/heap.c vm/test/fake_machine.c kern/test/fake_trace.c */
+    vm/pmap.c vm/page.c vm/heap.c vm/test/fake_machine.c kern/test/fake_trace.c
+    kern/test/fake_fail.c */
 /*
  * Address maps against a model: four processes map, unmap, protect, fork, read and write at random;
  * the model knows for each page what it may do and which bytes it shows. Then the same with so

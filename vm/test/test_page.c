@@ -1,4 +1,4 @@
-/* unit: vm/page.c vm/heap.c vm/test/fake_machine.c */
+/* unit: vm/page.c vm/heap.c vm/test/fake_machine.c kern/test/fake_fail.c */
 /*
  * The page allocator: alignment, holes, joining, references, and the checks of debug builds.
  */

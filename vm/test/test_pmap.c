@@ -1,4 +1,4 @@
-/* unit: vm/pmap.c vm/page.c vm/heap.c vm/test/fake_machine.c */
+/* unit: vm/pmap.c vm/page.c vm/heap.c vm/test/fake_machine.c kern/test/fake_fail.c */
 /*
  * Page tables: against a model, through a processor that caches what it may; and that nothing is
  * invalidated needlessly.

@@ -328,10 +328,17 @@ static struct stub *take_idle(void)
 
 /* --- For the rest of the library ----------------------------------------------------------- */
 
+static bool is_refused(void)
+{
+    return vmspace_config.is_refused != NULL && vmspace_config.is_refused();
+}
+
 struct stub *stub_acquire(void)
 {
     struct stub *stub;
 
+    if (is_refused())
+        return NULL;
     host_lock(&pool.lock);
     stub = take_idle();
     if (stub == NULL) {
@@ -371,6 +378,8 @@ struct stub *stub_new_sibling(struct stub *leader, unsigned index)
 {
     struct stub *stub;
 
+    if (is_refused())
+        return NULL;
     host_lock(&pool.lock);
     stub = take_element();
     if (stub != NULL)

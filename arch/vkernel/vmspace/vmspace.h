@@ -96,6 +96,9 @@ struct vmspace_config {
     unsigned processors;
     bool is_bound;
 
+    /* For tests, or NULL: whether the host is to refuse the process that is wanted now. */
+    bool (*is_refused)(void);
+
     /*
      * The TLB checker, in debug builds of the library; NULL: none. Before a program runs, all
      * that it could use of the page table is checked.
