@@ -19,6 +19,7 @@ from typing import List, Optional
 
 from grader import image as images
 from grader import trace
+from grader.checks import check_memory, check_trace
 from grader.machine import (
     DLE,
     END_OF_STREAM,
@@ -27,8 +28,6 @@ from grader.machine import (
     Running,
     Setup,
     SetupError,
-    check_memory,
-    check_trace,
     die_with_parent,
     split_words,
 )

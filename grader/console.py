@@ -17,12 +17,11 @@ from typing import List
 
 from grader import image as images
 from grader.boot import boot, report_trace
+from grader.checks import check_memory, check_trace
 from grader.machine import (
     MACHINES,
     Setup,
     SetupError,
-    check_memory,
-    check_trace,
     die_with_parent,
     split_words,
     vkernel_arguments,

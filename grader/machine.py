@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import IO, Iterator, List, Optional, Tuple, Union
 
 from grader import image as images
-from grader import trace
+from grader import sandbox, trace
+from grader.hostile import TEXT_MAX, read_text
 
 MACHINES = ("vkernel", "x86_64")
 
@@ -37,9 +38,6 @@ START_OF_STREAM = bytes(32) + DLE + b"B"
 END_OF_STREAM = DLE + b"E"
 SHUTDOWN = DLE + b"T"
 
-# QEMU starts with less, too, and then the kernel has no place to be loaded to.
-MEMORY_MIN = 8 << 20
-
 # How QEMU runs the CPUs: each in a thread of its own; or, so that a run can be repeated, in turns
 # in one, with a clock that counts instructions, and jumps when all CPUs sleep.
 EMULATION = {
@@ -47,6 +45,9 @@ EMULATION = {
     True: ["-accel", "tcg,thread=single", "-icount", "shift=3,sleep=off"]
     + ["-rtc", "base=2023-11-14T22:13:20,clock=vm"],
 }
+
+# A guest that breaks out of QEMU shall not start programs.
+QEMU_SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 
 PR_SET_PDEATHSIG = 1
 SHUTDOWN_GRACE = 5.0
@@ -105,27 +106,6 @@ class Outcome:
         """The kernel's last words: the log from the panic on."""
         start = self.log.rfind("panic: ")
         return self.log[start:] if start >= 0 else f"panic: {self.panic}\n"
-
-
-def check_memory(machine: str, text: str) -> None:
-    """Refuse too little memory for QEMU, whose plain numbers are megabytes."""
-    if machine == "vkernel":
-        return  # it says so itself
-    match = re.fullmatch(r"(\d+)([bkmgt]?)", text.lower())
-    if match is None:
-        raise SetupError(f"{text}: not a memory size such as 128M")
-    unit = {"b": 0, "k": 10, "": 20, "m": 20, "g": 30, "t": 40}[match.group(2)]
-    if int(match.group(1)) << unit < MEMORY_MIN:
-        raise SetupError(f"{text}: too little memory: at least 8M is needed")
-
-
-def check_trace(setup: Setup) -> None:
-    """Refuse a file for the trace that cannot be written."""
-    if setup.trace is not None:
-        try:
-            setup.trace.write_bytes(b"")
-        except OSError as error:
-            raise SetupError(f"{setup.trace}: {error.strerror}") from None
 
 
 def kernel_words(setup: Setup) -> List[str]:
@@ -232,10 +212,12 @@ class Running:
     stdout: Union[int, IO[bytes], None] = subprocess.PIPE
     stderr: Union[int, IO[bytes], None] = None
     script: Optional[bytes] = None  # all input of the console, where it must be known before
+    confinement: Optional[sandbox.Confinement] = field(init=False)
     scratch: Path = field(init=False)
     process: "subprocess.Popen[bytes]" = field(init=False)
 
     def __post_init__(self) -> None:
+        self.confinement = sandbox.from_environment()
         self.scratch = Path(tempfile.mkdtemp(prefix="duet-"))
         try:
             self._start()
@@ -252,6 +234,8 @@ class Running:
 
     def _start(self) -> None:
         setup = self.setup
+        if self.confinement is not None:
+            setup = resolved(setup)
         if setup.machine == "x86_64" and not setup.writable and setup.image.is_file():
             # QEMU's own snapshot mode would leave its file elsewhere.
             setup = setup.with_(image=images.copy(setup.image, self.scratch / "root.img"))
@@ -271,6 +255,8 @@ class Running:
         if setup.machine == "x86_64" and setup.trace is not None:
             self.channel.create(setup.cpus, setup.kernel_arguments)
             arguments += self.channel.options()
+        if self.confinement is not None:
+            arguments = self._confined(setup, arguments)
         with open(self.scratch / "errors", "wb") as errors:
             self.process = subprocess.Popen(
                 arguments,
@@ -283,6 +269,25 @@ class Running:
         if setup.machine == "x86_64" and self.stream and self.process.stdin is not None:
             self.process.stdin.write(START_OF_STREAM)
             self.process.stdin.flush()
+
+    def _confined(self, setup: Setup, arguments: List[str]) -> List[str]:
+        """The machine in the sandbox, with no more files than it needs."""
+        assert self.confinement is not None
+        if setup.machine == "x86_64":
+            arguments = [*arguments, "-sandbox", QEMU_SANDBOX]
+        traces = []
+        if setup.machine == "vkernel" and setup.trace is not None:
+            setup.trace.touch()
+            traces = [setup.trace]
+        images_written = [setup.image] if setup.writable else []
+        return self.confinement.command(
+            arguments,
+            readable=[setup.kernel, *([] if setup.writable else [setup.image])],
+            writable=[self.scratch, *images_written, *setup.disks, *traces],
+            limits=sandbox.limits_from_environment(),
+            descriptors=setup.descriptors,
+            report=self.report_file,
+        )
 
     def __enter__(self) -> Running:
         return self
@@ -298,6 +303,12 @@ class Running:
                 except BrokenPipeError:
                     pass
         shutil.rmtree(self.scratch, ignore_errors=True)
+        self.report_file.unlink(missing_ok=True)
+
+    @property
+    def report_file(self) -> Path:
+        """How the sandbox ended: beside the scratch folder, where the machine cannot write."""
+        return self.scratch.with_name(self.scratch.name + ".report")
 
     @property
     def console_file(self) -> Path:
@@ -335,10 +346,10 @@ class Running:
         return trace.Channel(self.scratch / "trace")
 
     def log(self) -> str:
-        return _read(self.log_file)
+        return read_text(self.log_file)
 
     def results(self) -> str:
-        return _read(self.results_file)
+        return read_text(self.results_file)
 
     def send(self, data: bytes) -> None:
         """Type these bytes at the console (stdin must be a pipe)."""
@@ -367,6 +378,12 @@ class Running:
                 self._ask_for_the_end()
             try:
                 self.process.wait(SHUTDOWN_GRACE)
+            except subprocess.TimeoutExpired:
+                pass
+        if self.confinement is not None:
+            self.process.terminate()  # the sandbox ends everything in it
+            try:
+                self.process.wait(2 * SHUTDOWN_GRACE)
             except subprocess.TimeoutExpired:
                 pass
         self.process.kill()
@@ -400,7 +417,7 @@ class Running:
             log=self.log(),
             results=self.results(),
             hung=hung,
-            errors=_read(self.scratch / "errors"),
+            errors=read_text(self.scratch / "errors"),
         )
         # Programs may write to the channel as well: the kernel's word is the last.
         last = outcome.results.rstrip("\n").rpartition("\n")[2]
@@ -410,6 +427,12 @@ class Running:
         elif ended and not hung:  # one that has hung may have been asked to end
             outcome.ended = True
             outcome.status = int(ended.group(1))
+        if self.confinement is not None:
+            report = sandbox.read_report(self.report_file)
+            if report.why not in ("exit", "stopped"):
+                outcome.hung = outcome.hung or report.why in ("cpu", "time")
+                outcome.ended, outcome.status = False, FAILED
+                outcome.errors += f"the {self.setup.machine} machine {report}\n"
         return outcome
 
     def wait(self, timeout: Optional[float]) -> Outcome:
@@ -435,11 +458,14 @@ class Running:
         return self.verdict(hung.is_set())
 
 
-def _read(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8", "replace")
-    except OSError:
-        return ""
+def resolved(setup: Setup) -> Setup:
+    """The same, with whole paths: a confined machine has a folder of its own."""
+    return setup.with_(
+        build=setup.build.resolve(),
+        image=setup.image.resolve(),
+        disks=tuple(disk.resolve() for disk in setup.disks),
+        trace=None if setup.trace is None else setup.trace.resolve(),
+    )
 
 
 def run(setup: Setup, stdin: bytes = b"", timeout: float = 120.0) -> Outcome:
@@ -462,6 +488,8 @@ def run(setup: Setup, stdin: bytes = b"", timeout: float = 120.0) -> Outcome:
         def collect() -> None:
             for block in machine.console_output():
                 output.extend(block)
+                if len(output) > TEXT_MAX:
+                    machine.kill()
 
         threads = [threading.Thread(target=work, daemon=True) for work in (feed, collect)]
         for thread in threads:

@@ -14,7 +14,8 @@ it makes. Layers are tried, never assumed, and the result of grading names those
 
 With namespaces or with Landlock, hidden tests, other submissions and results cannot be read. With
 neither, grading is still possible for a student at home, but is_sufficient is false, and batches
-refuse to start. DUET_SANDBOX forces a choice: namespaces, landlock, or none.
+refuse to start. DUET_SANDBOX forces a choice: namespaces, landlock, user, or none; in the
+environment of what boots machines it says that they are to be confined (grader/machine.py).
 
 Nothing survives its run: grader/confine.py kills every descendant, and dies with its parent.
 """
@@ -51,7 +52,7 @@ class Limits:
 
     memory: int = 1 << 30
     data: int = 2 << 30  # private memory of a single process; emulators reserve much
-    processes: int = 200
+    processes: int = 400
     file_size: int = 256 << 20
     disk: int = 512 << 20
     cpu: float = 120.0  # seconds of processor time
@@ -163,6 +164,17 @@ class Confinement:
                 text += block[: max(0, (1 << 20) - len(text))]
             process.wait(timeout)
         return subprocess.CompletedProcess(command, process.returncode, bytes(text), b"")
+
+
+def from_environment() -> Optional[Confinement]:
+    """The confinement that the grader asks for; None outside of grading."""
+    choice = os.environ.get("DUET_SANDBOX", "none")
+    return Confinement.probe(choice) if choice not in ("", "none") else None
+
+
+def limits_from_environment() -> Limits:
+    """What the grader allows a machine, in DUET_LIMITS."""
+    return Limits(**json.loads(os.environ.get("DUET_LIMITS") or "{}"))
 
 
 def choices() -> List[Tuple[str, Tuple[str, ...]]]:

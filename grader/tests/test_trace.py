@@ -15,7 +15,8 @@ from typing import Any, Dict, List, Optional, Tuple
 
 import pytest
 
-from grader.machine import Running, Setup, SetupError, check_trace, run
+from grader.checks import check_trace
+from grader.machine import Running, Setup, SetupError, run
 from grader.tests.conftest import Boot
 from grader.tests.support import BUILD, HANG, IMAGE, both_machines, make_setup
 from grader.trace import Channel, summary

@@ -1,0 +1,62 @@
+"""Machines in the sandbox: both run as without it, and a hostile one harms nothing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from grader import hostile, sandbox
+from grader.machine import Running, run
+from grader.processes import processes_with
+from grader.tests.support import HANG, both_machines, make_setup
+
+FORMS = [name for name, _ in sandbox.choices() if name != "user"]
+
+
+@pytest.fixture(params=FORMS)
+def confined(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    try:
+        sandbox.Confinement.probe(request.param)
+    except sandbox.SandboxError as error:
+        pytest.skip(str(error))
+    monkeypatch.setenv("DUET_SANDBOX", request.param)
+    return str(request.param)
+
+
+@both_machines
+def test_confined_machine_runs_as_any_other(confined: str, machine: str, tmp_path: Path) -> None:
+    trace = tmp_path / "trace.json"
+    setup = make_setup(machine, command="echo $((6 * 7)); cat; exit 3", seed=7, trace=trace)
+    outcome = run(setup, stdin=b"typed\n", timeout=HANG)
+    assert (outcome.text, outcome.status, outcome.errors) == ("42\ntyped\n", 3, "")
+    assert outcome.ended and "seed 7:" in outcome.results and '"otherData"' in trace.read_text()
+
+
+def test_killed_machine_leaves_no_process(confined: str) -> None:
+    setup = make_setup("vkernel", command="echo up; sleep 1000", kernel_arguments=("mark=gone",))
+    with Running(setup) as machine:
+        assert b"up" in next(machine.console_output())
+        assert processes_with("mark=gone")
+    assert not processes_with("mark=gone") and not machine.report_file.exists()
+
+
+def test_too_much_processor_time_is_a_hang(
+    confined: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DUET_LIMITS", '{"cpu": 1.0}')
+    outcome = run(make_setup("vkernel", seed=None, command="while :; do :; done"), timeout=HANG)
+    assert outcome.hung and "the vkernel machine computed for" in outcome.errors
+
+
+def test_text_of_a_hostile_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hostile, "TEXT_MAX", 10)
+    (tmp_path / "secret").write_text("the answer")
+    (tmp_path / "link").symlink_to(tmp_path / "secret")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "long").write_text("x" * 1000 + "end")
+    (tmp_path / "plain").write_text("plain")
+    names = ("link", "pipe", "missing", "long", "plain")
+    texts = [hostile.read_text(tmp_path / name) for name in names]
+    assert texts == ["", "", "", "xxxxxxxend", "plain"]
