@@ -39,7 +39,8 @@
  * apart again only after CALM handovers with processors to spare. Processors may also be taken by
  * other programs of the host: then spinning is in vain again and again although the turns are
  * short, and is given up for STRAIN_CYCLES. Nor does a stub spin whose CPU has turned to another
- * one: it would take that one's processor.
+ * one: it would take that one's processor. It is told so when its successor has been woken, which
+ * then takes the processor over without its going idle in between.
  *
  * A guest may block the kick with a forged signal frame. It is then found not to react while it
  * uses the processor, and killed.
@@ -182,9 +183,18 @@ void handover_resume(struct stub *stub)
         host_futex_wake(&orders->state, 1);
 }
 
-void handover_pause(const struct stub *stub)
+void handover_leave_last(struct vextframe *vframe)
 {
-    stub->orders->spin = 0;
+    struct stub *last = vframe->left;
+    struct vmspace *vmspace = last != NULL ? last->vmspace : NULL;
+
+    vframe->left = NULL;
+    if (vmspace == NULL)
+        return;
+    host_lock(&vmspace->lock);
+    if (last->vmspace == vmspace && last->runner == NULL)
+        last->orders->spin = 0;
+    host_unlock(&vmspace->lock);
 }
 
 void handover_kick(const struct stub *stub)

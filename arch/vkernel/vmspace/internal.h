@@ -185,8 +185,9 @@ enum handover handover_wait(struct stub *stub, struct vextframe *vframe) must_ch
 /* A RUN begins: its deadline, if vframe->vx_timeout asks for one. */
 void handover_set_deadline(struct vextframe *vframe);
 
-/* It will not be a waiting stub's turn soon: it should sleep. */
-void handover_pause(const struct stub *stub);
+/* The CPU has resumed another stub than the last time: it will not be that one's turn soon, and it
+ * should sleep. No vmspace's lock is held. */
+void handover_leave_last(struct vextframe *vframe);
 
 /* Make a running stub stop soon. */
 void handover_kick(const struct stub *stub);

@@ -431,6 +431,7 @@ static enum handover run_once(struct vmspace *vmspace, struct stub *stub, struct
     check_translations(vmspace);
     start_guest(vmspace, stub);
     host_unlock(&vmspace->lock);
+    handover_leave_last(vframe);
     outcome = handover_wait(stub, vframe);
     host_lock(&vmspace->lock);
     stub->in_guest = false;

@@ -370,26 +370,9 @@ ssize_t vmspace_pwrite(void *id, const void *buffer, size_t size, int flags, off
 
 /* --- Running ------------------------------------------------------------------------------- */
 
-/* The CPU of `vframe` turns to another stub than the last time: that one shall not wait actively.
- * The lock of `vmspace`, the last one, is held. */
-static void leave_stub(const struct vextframe *vframe, const struct vmspace *vmspace)
-{
-    struct stub *last = vframe->stub;
-
-    if (last != NULL && last->vmspace == vmspace && last->runner == NULL)
-        handover_pause(last);
-}
-
 /* The CPU of `vframe` turns to another vmspace than the last time. Returns it, locked, or NULL. */
 static struct vmspace *change_vmspace(struct vextframe *vframe, const void *id)
 {
-    struct vmspace *last = vframe->cached;
-
-    if (last != NULL) {
-        host_lock(&last->lock);
-        leave_stub(vframe, last);
-        host_unlock(&last->lock);
-    }
     vframe->cached = lock_named(id);
     return vframe->cached;
 }
@@ -435,7 +418,7 @@ static struct stub *wait_for_stub(struct vmspace *vmspace, const struct trapfram
 /* RUN of a locked vmspace. */
 static int run(struct vmspace *vmspace, struct trapframe *frame, struct vextframe *vframe)
 {
-    struct stub *stub;
+    struct stub *stub, *last = vframe->stub;
 
     if (vmspace->start == vmspace->end || vmspace->root == NO_ROOT)
         return -EINVAL;
@@ -448,8 +431,7 @@ static int run(struct vmspace *vmspace, struct trapframe *frame, struct vextfram
         stub = wait_for_stub(vmspace, frame, vframe);
     if (stub == NULL)
         return -EBUSY;
-    if (vframe->stub != stub)
-        leave_stub(vframe, vmspace);
+    vframe->left = stub != last ? last : NULL;
     vframe->stub = stub;
     return run_stub(stub, frame, vframe);
 }

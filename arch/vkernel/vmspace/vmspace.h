@@ -66,6 +66,7 @@ struct vextframe {
     unsigned processor;       /* of the host, where its thread was last seen, + 1; 0: nowhere */
     struct vmspace *cached;   /* the last one that it ran, */
     struct stub *stub;        /* and with what */
+    struct stub *left;        /* what it ran with before, if that may still wait actively */
 };
 
 /*
