@@ -156,6 +156,10 @@ def print_ratios(columns: Dict[str, Column]) -> None:
     for row in ("null-call-by-4", "computation-by-4"):
         if row in one and row in two and row in four:
             print(f"  {row}: -n 2 {one[row] / two[row]:.2f}, -n 4 {one[row] / four[row]:.2f}")
+    native = columns["native"]
+    if "computation-by-4" in native:
+        scale = native["computation"] / native["computation-by-4"]
+        print(f"  computation-by-4: {scale:.2f} is what the host itself has over one process")
 
 
 def main() -> int:

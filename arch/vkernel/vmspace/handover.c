@@ -38,7 +38,7 @@
  * where it takes 7 to 12 across two. As CPUs go idle and wake all the time, a stub is moved
  * apart again only after CALM handovers with processors to spare. Processors may also be taken by
  * other programs of the host: then spinning is in vain again and again although the turns are
- * short, and is given up for STRAIN_CYCLES. Nor does a stub spin whose CPU has turned to another
+ * short, and is given up for a while. Nor does a stub spin whose CPU has turned to another
  * one: it would take that one's processor. It is told so when its successor has been woken, which
  * then takes the processor over without its going idle in between.
  *
@@ -66,7 +66,7 @@ static uint64_t cycles(void)
 /* One side's turn took so long. */
 static void note_turn(uint64_t *average, uint64_t duration)
 {
-    *average = (*average * 3 + min(duration, 8 * SPIN_CYCLES)) / 4;
+    *average = (*average * 3 + min(duration, 2 * SPIN_CYCLES)) / 4;
 }
 
 static volatile uint32_t busy_cpus; /* atomic */
@@ -85,17 +85,18 @@ static bool are_processors_spare(void)
 /* How many cycles the other side should spin while it waits for a side with this average. */
 static uint64_t worth_spinning(const struct stub *stub, uint64_t average)
 {
-    if (average >= SPIN_CYCLES / 2 || stub->beside != 0 || !are_processors_spare())
+    if (average >= SPIN_CYCLES || stub->beside != 0 || !are_processors_spare())
         return 0;
     return SPIN_CYCLES;
 }
 
 /* --- Processors ---------------------------------------------------------------------------- */
 
-#define CALM          16
-#define MISSES_MAX    16
-#define STRAIN_CYCLES 300000000UL /* some 100 milliseconds */
-#define SET_SIZE      16          /* words of a set of processors */
+#define CALM       16
+#define MISSES_MAX 16
+#define STRAIN_MIN 16000000UL  /* some 5 milliseconds */
+#define STRAIN_MAX 256000000UL /* and 80 */
+#define SET_SIZE   16          /* words of a set of processors */
 
 static uint64_t all_processors[SET_SIZE];
 
@@ -152,6 +153,17 @@ static void place(struct stub *stub)
     }
 }
 
+/* Do not spin for a while, for a longer one if it is not long ago that this was tried. */
+static void give_up_spinning(struct stub *stub)
+{
+    uint64_t time = cycles();
+    bool again = time < stub->strained_until + 2 * stub->strain;
+
+    stub->strain = again ? min(2 * stub->strain, STRAIN_MAX) : STRAIN_MIN;
+    stub->strained_until = time + stub->strain;
+    stub->misses = 0;
+}
+
 /* Spinning was in vain, or not, and the stub's turn was so long. */
 static void note_spinning(struct stub *stub, bool in_vain, uint64_t turn)
 {
@@ -159,10 +171,8 @@ static void note_spinning(struct stub *stub, bool in_vain, uint64_t turn)
         stub->misses -= stub->misses > 0;
     else if (turn < SPIN_CYCLES)
         stub->misses += 4;
-    if (stub->misses > MISSES_MAX) {
-        stub->misses = 0;
-        stub->strained_until = cycles() + STRAIN_CYCLES;
-    }
+    if (stub->misses > MISSES_MAX)
+        give_up_spinning(stub);
 }
 
 /* --- Turns --------------------------------------------------------------------------------- */

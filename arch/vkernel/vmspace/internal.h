@@ -59,7 +59,8 @@ struct stub {
     unsigned beside, apart;      /* (v) the processor that it is bound to, or kept from; 0: none */
     unsigned calm;               /* (v) handovers since there was last no processor to spare */
     unsigned misses;             /* (v) weight of the spinning that was in vain */
-    uint64_t strained_until;     /* (v) the host is busy: do not spin, in cycles */
+    uint64_t strained_until;     /* (v) the host is busy: do not spin, in cycles, */
+    uint64_t strain;             /* (v) for so many of them */
     uint64_t stuck_at;           /* (v) its CPU time when a kick was first ignored, or 0 */
     bool is_fresh;               /* (v) the set-up code is still mapped */
     bool is_used;                /* (v) its user range may not be empty when it is idle */
