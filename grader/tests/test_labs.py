@@ -86,6 +86,7 @@ def test_reference_passes_public_tests(lab: str, tmp_path: Path) -> None:
 
 
 @each_lab
+@pytest.mark.x86_64
 def test_skeleton(lab: str, tmp_path: Path) -> None:
     """It compiles without a warning, boots as far as it should, and its failures say why."""
     assert make(f"LAB={lab}", "SKELETON=1", "kernels") == ""
