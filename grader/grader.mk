@@ -1,6 +1,6 @@
 # Running and testing. The Python package grader/ does the work; make hands it the variables.
 
-.PHONY: run qemu boot check lint bench
+.PHONY: run qemu boot
 
 CPUS   ?= 2
 MEM    ?= 128M
@@ -76,6 +76,12 @@ load $(exit_status)(exit_status_setup)
 endif
 
 # --- Tests -----------------------------------------------------------------------------------
+
+.PHONY: units
+units: ## Parts of the kernel as programs, under AddressSanitizer (UNIT=vm/test/test_pmap.c: one)
+	@$(PYTHON) -m grader.units --build $(BUILD) --flags '$(LAB_CFLAGS)' $(UNIT)
+
+# {staff
 # An image with more in it: programs that were built elsewhere, with musl and with glibc.
 
 FOREIGN_SOURCES  := $(wildcard user/tests/foreign/*.c)
@@ -111,6 +117,7 @@ check-parts: all $(OUT)/check/oracle $(OUT)/check/root.img
 # pytest-xdist spreads the tests over the CPUs; without it they run one after the other.
 spread = $(shell $(PYTHON) -c 'import xdist' 2>/dev/null && echo '-n auto --dist loadscope')
 
+.PHONY: check lint bench
 check: check-parts ## All tests, on the host and on both machines (TESTS='-k NAME' for some)
 	@$(PYTHON) -m pytest -c grader/pytest.ini $(spread) grader/tests $(value TESTS)
 
@@ -121,3 +128,8 @@ bench: ## What the basic operations cost: native, User-mode Linux, both machines
 	@$(MAKE) -s RELEASE=1 kernels root-image user
 	@$(MAKE) -s RELEASE=0 all
 	@$(PYTHON) -m grader.bench
+
+.PHONY: handout
+handout: ## What students of LAB=NAME get, as a git repository in TO=FOLDER
+	@$(PYTHON) -m grader.handout "$(LAB)" "$(TO)"
+# staff}
