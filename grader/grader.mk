@@ -17,6 +17,7 @@ PYTHON := $(firstword $(wildcard /usr/bin/python3) python3)
 #v   TESTS='-k NAME'          arguments for pytest                             (check)
 #v   SEED=4711                the same run each time: docs/determinism.md      (run, boot, check)
 #v   FAIL=alloc:17,...        the K-th alloc, page, disk-read, disk-write, stub fails (boot)
+#v   KINDS='alloc page ...'   which of them fail;  JOBS=2;  EVERY=1 in so many (explore-faults)
 
 # What the user wrote reaches the scripts through the environment and unexpanded, so that a
 # dollar sign or a quote in CMD means what it means in the guest's shell.
@@ -26,7 +27,7 @@ override $1 := $$(value $1)
 endif
 export $1
 endef
-$(foreach name,CMD FILES KERNEL_ARGS DISK TIMEOUT TRACE CPUS MEM TESTS SEED FAIL,$(eval $(call hand_over,$(name))))
+$(foreach name,CMD FILES KERNEL_ARGS DISK TIMEOUT TRACE CPUS MEM TESTS SEED FAIL KINDS JOBS EVERY,$(eval $(call hand_over,$(name))))
 export CC PYTHON SAN
 
 # Python keeps what it has compiled below build/, and starts sooner without what is installed (-S).
@@ -117,9 +118,17 @@ check-parts: all $(OUT)/check/oracle $(OUT)/check/root.img
 # pytest-xdist spreads the tests over the CPUs; without it they run one after the other.
 spread = $(shell $(PYTHON) -c 'import xdist' 2>/dev/null && echo '-n auto --dist loadscope')
 
-.PHONY: check lint bench
+.PHONY: check lint bench explore-faults check-faults
 check: check-parts ## All tests, on the host and on both machines (TESTS='-k NAME' for some)
 	@$(PYTHON) -m pytest -c grader/pytest.ini $(spread) grader/tests $(value TESTS)
+
+explore-faults: $(OUT)/vkernel/duet $(OUT)/root.img ## Let each allocation, transfer, ... of CMD='...' fail, one run each
+	@$(PYTHON) -m grader.explore_faults --build $(OUT) --image $(OUT)/root.img \
+	    --command "$$CMD" --kinds "$$KINDS" --jobs "$$JOBS" --every "$$EVERY" --cpus "$$CPUS" \
+	    --memory "$$MEM" --seed "$$SEED" --timeout "$$TIMEOUT"
+
+check-faults: check-parts ## explore-faults on a whole shell session and test programs: an hour
+	@FAULTS=all $(PYTHON) -m pytest -c grader/pytest.ini grader/tests/test_explore_faults.py
 
 lint: ## The habits that a program can check (clang-format, lengths, layering)
 	@$(PYTHON) -m grader.lint
