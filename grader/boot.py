@@ -50,6 +50,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--trace", default="", help="a file for the event trace")
     parser.add_argument("--seed", default="", help="of a repeatable run")
     parser.add_argument("--fail", default="", help="what is to fail: alloc:K,...")
+    parser.add_argument("--vmspace", default="", help="how the vkernel runs user programs")
     return parser.parse_args()
 
 
@@ -167,6 +168,7 @@ def main() -> int:
         trace=Path(options.trace) if options.trace else None,
         seed=options.seed.strip() or None,
         fail=options.fail.strip() or None,
+        vmspace=options.vmspace.strip() or None,
     )
     try:
         check_trace(setup)

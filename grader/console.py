@@ -74,6 +74,7 @@ def main() -> int:
     parser.add_argument("--disks", default="")
     parser.add_argument("--trace", default="", help="a file for the event trace")
     parser.add_argument("--seed", default="", help="of a repeatable run")
+    parser.add_argument("--vmspace", default="", help="how the vkernel runs user programs")
     options = parser.parse_args()
     lasting = options.build / options.machine / "root.img"
     setup = Setup(
@@ -87,6 +88,7 @@ def main() -> int:
         build=options.build,
         trace=Path(options.trace) if options.trace else None,
         seed=options.seed.strip() or None,
+        vmspace=options.vmspace.strip() or None,
     )
     try:
         check_trace(setup)

@@ -76,6 +76,7 @@ class Setup:
     ram: Optional[Path] = None  # a file that is the machine's memory (grader/ram.py)
     descriptors: Tuple[int, ...] = ()  # what the machine's process inherits, beside the usual
     fail: Optional[str] = None  # what is to fail (kern/fail.c)
+    vmspace: Optional[str] = None  # how the vkernel runs user programs: seccomp or ptrace
 
     @property
     def kernel(self) -> Path:
@@ -129,6 +130,8 @@ def vkernel_arguments(setup: Setup, log: Optional[Path], results: Optional[Path]
         arguments += ["--ram-file", str(setup.ram)]
     if setup.trace is not None:
         arguments += ["--trace", str(setup.trace)]
+    if setup.vmspace is not None:
+        arguments += [f"--vmspace={setup.vmspace}"]
     return arguments + list(setup.options) + kernel_words(setup)
 
 

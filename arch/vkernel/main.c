@@ -151,12 +151,36 @@ static bool is_stub_refused(void)
     return fail_now(FAIL_STUB);
 }
 
+/* By --vmspace. */
+static enum vmspace_means wanted_means(void)
+{
+    if (options.vmspace == NULL)
+        return VMSPACE_MEANS_BEST;
+    return strcmp(options.vmspace, "ptrace") == 0 ? VMSPACE_MEANS_PTRACE : VMSPACE_MEANS_SECCOMP;
+}
+
+static void refuse_means(enum vmspace_means means) noreturn_fn;
+static void refuse_means(enum vmspace_means means)
+{
+    if (means == VMSPACE_MEANS_SECCOMP)
+        die(1, 0, "this host refuses seccomp filters: try --vmspace=ptrace");
+    if (means == VMSPACE_MEANS_PTRACE)
+        die(1, 0,
+            "this host refuses ptrace (a container's profile, or sysctl kernel.yama.ptrace_scope "
+            "above 1): try --vmspace=seccomp");
+    die(1, 0,
+        "this host refuses seccomp filters and ptrace, one of which user programs need; a "
+        "container has to allow seccomp(2), or ptrace(2) with sysctl kernel.yama.ptrace_scope "
+        "below 2");
+}
+
 static void start_vmspaces(void)
 {
     struct vmspace_config config = {
         .memory_fd = memory_fd,
         .memory = (void *)DIRECT_MAP_BASE,
         .memory_size = options.memory,
+        .means = wanted_means(),
         .processors = cpu_host_processors(),
         .is_bound = cpu_is_bound(),
         .is_refused = is_stub_refused,
@@ -167,9 +191,12 @@ static void start_vmspaces(void)
     tlb_check_configure(&config);
     error = vmspace_start(&config);
     if (error == -ENOSYS)
-        die(1, 0, "this host does not allow seccomp filters, which vmspaces need");
+        refuse_means(config.means);
     if (error != 0)
         die(1, -error, "cannot start the first host process for user programs");
+    if (config.means == VMSPACE_MEANS_BEST && vmspace_means() == VMSPACE_MEANS_PTRACE)
+        fputs("duet: this host refuses seccomp filters: user programs run by ptrace, slower\n",
+              stderr);
     /* Init needs two address spaces, since exec makes one beside the old. */
     for (size_t i = 0; i < array_length(names) && error == 0; i++)
         error = vmspace_create(&names[i], 0, NULL);

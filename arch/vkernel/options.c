@@ -35,7 +35,8 @@ static const char usage[] =
     "  --ram-file FILE  what is to be the memory, so that others can look at it\n"
     "  --results FILE   where the results channel goes; fd:N is a descriptor\n"
     "  --trace FILE     write what the kernel did lately, as JSON for a trace viewer, at the end\n"
-    "  --vmspace=MEANS  how user programs are run: seccomp\n"
+    "  --vmspace=MEANS  how user programs are run: seccomp, or ptrace, which is slower\n"
+    "                   (default: seccomp if the host allows it)\n"
     "  --help           show this\n"
     "  --version        show the version\n"
     "\n"
@@ -235,8 +236,9 @@ void options_parse(int argc, char **argv)
             options.trace = optarg;
             break;
         case VMSPACE:
-            if (strcmp(optarg, "seccomp") != 0)
-                bad_usage("--vmspace is one of: seccomp", optarg);
+            if (strcmp(optarg, "seccomp") != 0 && strcmp(optarg, "ptrace") != 0)
+                bad_usage("--vmspace is one of: seccomp, ptrace", optarg);
+            options.vmspace = optarg;
             break;
         case HELP:
             fputs(usage, stdout);

@@ -43,6 +43,7 @@ struct options {
     const char *ram_file; /* --ram-file FILE, or NULL */
     const char *results;  /* --results, or NULL */
     const char *trace;    /* --trace FILE, or NULL */
+    const char *vmspace;  /* --vmspace: "seccomp" or "ptrace"; or NULL */
     char *words;          /* the kernel's command line */
 };
 

@@ -7,11 +7,12 @@ namespaces, and clone3() does not exist, so that the C library falls back to clo
 
 from __future__ import annotations
 
+import ctypes
 import shlex
 import struct
 import subprocess
 from pathlib import Path
-from typing import Dict, Iterable, List
+from typing import Callable, Dict, Iterable, List
 
 # Each of these is allowed by Docker.
 ALLOWED = """
@@ -30,6 +31,7 @@ PTRACE = ["ptrace"]
 
 EPERM, ENOSYS = 1, 38
 CLONE_NAMESPACES = 0x7E020000
+PR_SET_SECCOMP, SECCOMP_MODE_FILTER, PR_SET_NO_NEW_PRIVS = 22, 2, 38
 AUDIT_ARCH_X86_64 = 0xC000003E
 
 # Instructions of the filter (linux/bpf_common.h, linux/seccomp.h), and the data they look at.
@@ -77,6 +79,27 @@ def seccomp_filter(allowed: Iterable[str]) -> bytes:
         refuse,
     ]
     return b"".join(program)
+
+
+def refuse(errors: Dict[str, int]) -> Callable[[], None]:
+    """For subprocess's preexec_fn: from now on these system calls fail with these errors."""
+    numbers = call_numbers()
+    program = [instruction(LOAD, NUMBER)]
+    for name, error in errors.items():
+        program += [instruction(JUMP_EQUAL, numbers[name], 0, 1)]
+        program += [instruction(RETURN, RET_ERRNO | error)]
+    program += [instruction(RETURN, RET_ALLOW)]
+    instructions = ctypes.create_string_buffer(b"".join(program))
+    # struct sock_fprog
+    filter_program = struct.pack("@HP", len(program), ctypes.addressof(instructions))
+
+    def install() -> None:
+        library = ctypes.CDLL(None, use_errno=True)
+        assert library.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+        assert library.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, filter_program) == 0
+        assert instructions  # it lives until now
+
+    return install
 
 
 def container_command(filter_file: Path, writable: Iterable[Path]) -> List[str]:

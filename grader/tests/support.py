@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import threading
+import time
 from pathlib import Path
-from typing import Dict, List
+from typing import Callable, Dict, List
 
 import pytest
 
-from grader.machine import Setup
+from grader.machine import Running, Setup
+from grader.processes import descendants, name_of
 
 ROOT = Path(__file__).resolve().parents[2]
 OUT = ROOT / "build"
@@ -26,6 +29,9 @@ IMAGE = CHECK / "root.img"
 # `make check SEED=N`: the machines' runs are repeatable.
 SEED = os.environ.get("SEED") or None
 
+# `make check VMSPACE=ptrace`: how the vkernel runs user programs.
+VMSPACE = os.environ.get("VMSPACE") or None
+
 # Silence for so long means that a machine hangs. Generous: it only costs when a test fails.
 HANG = 180.0
 
@@ -34,7 +40,8 @@ both_machines = pytest.mark.parametrize("machine", ["vkernel", "x86_64"])
 
 def make_setup(machine: str, **changes: object) -> Setup:
     """make_setup("vkernel", cpus=1, command="ls"): a machine on the image for tests."""
-    return Setup(machine=machine, image=IMAGE, build=BUILD, seed=SEED).with_(**changes)
+    setup = Setup(machine=machine, image=IMAGE, build=BUILD, seed=SEED, vmspace=VMSPACE)
+    return setup.with_(**changes)
 
 
 def needs(command: str) -> pytest.MarkDecorator:
@@ -45,7 +52,7 @@ def needs(command: str) -> pytest.MarkDecorator:
 def clean_environment(**more: str) -> Dict[str, str]:
     """The environment without what an outer make put there."""
     hidden = {"CMD", "FILES", "KERNEL_ARGS", "DISK", "TIMEOUT", "TRACE", "CPUS", "MEM", "TESTS"}
-    hidden |= {"MACHINE", "SEED", "FAIL", "KINDS", "JOBS", "EVERY"}
+    hidden |= {"MACHINE", "SEED", "FAIL", "VMSPACE"}
     hidden |= {name for name in os.environ if name.startswith(("MAKE", "MFLAGS"))}
     return {**{name: os.environ[name] for name in os.environ if name not in hidden}, **more}
 
@@ -63,3 +70,28 @@ def c_files(*folders: str) -> List[Path]:
     for folder in folders:
         found += [file for suffix in ("c", "h") for file in (ROOT / folder).rglob(f"*.{suffix}")]
     return sorted(file.relative_to(ROOT) for file in found)
+
+
+def kin(machine: Running, name: str) -> List[int]:
+    """The processes of a machine that call themselves so."""
+    family = descendants(machine.process.pid)
+    return [process for process in family if name_of(process) == name]
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Wait until it holds; fail when that takes too long."""
+    deadline = time.monotonic() + HANG
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert condition()
+
+
+def read_line(machine: Running) -> str:
+    """The next line that the machine prints; it is killed when none comes."""
+    assert machine.process.stdout is not None
+    timer = threading.Timer(HANG, machine.process.kill)
+    timer.start()
+    try:
+        return machine.process.stdout.readline().decode()
+    finally:
+        timer.cancel()

@@ -8,17 +8,15 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import threading
-import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Iterator, List, Optional
+from typing import Callable, Iterator, Optional
 
 import pytest
 
 from grader.machine import Running, run
-from grader.processes import cpu_seconds, descendants, is_alive, name_of
-from grader.tests.support import BUILD, HANG, IMAGE, make_setup
+from grader.processes import cpu_seconds, is_alive
+from grader.tests.support import BUILD, HANG, IMAGE, VMSPACE, kin, make_setup, read_line, wait_for
 
 # A user that has no other process on this host, so that a limit on processes counts only ours.
 STRANGER = 54321
@@ -43,8 +41,10 @@ class House:
         def restrict() -> None:
             resource.setrlimit(limit, (value, value))
 
+        means = [] if VMSPACE is None else [f"--vmspace={VMSPACE}"]
+        command = [str(self.path / "duet"), "-R", str(self.path / "root.img"), "-m", "32M", *means]
         return subprocess.run(
-            [str(self.path / "duet"), "-R", str(self.path / "root.img"), "-m", "32M", *arguments],
+            [*command, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -158,29 +158,6 @@ def test_more_pages_than_the_host_has_mappings_for() -> None:
 
 
 # --- Death -------------------------------------------------------------------------------------
-
-
-def kin(machine: Running, name: str) -> List[int]:
-    family = descendants(machine.process.pid)
-    return [process for process in family if name_of(process) == name]
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + HANG
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert condition()
-
-
-def read_line(machine: Running) -> str:
-    """The next line that the machine prints; it is killed when none comes."""
-    assert machine.process.stdout is not None
-    timer = threading.Timer(HANG, machine.process.kill)
-    timer.start()
-    try:
-        return machine.process.stdout.readline().decode()
-    finally:
-        timer.cancel()
 
 
 def test_a_stub_that_is_killed_takes_only_its_program_along() -> None:

@@ -12,7 +12,7 @@ from typing import List
 import pytest
 
 from grader.programs import Batch, NoOracle, Program, Result, run_on_guest, run_on_host
-from grader.tests.support import CHECK, HANG, make_setup
+from grader.tests.support import CHECK, HANG, VMSPACE, make_setup
 
 
 def find_programs() -> List[Program]:
@@ -72,6 +72,7 @@ class OnMachine:
 
     machine: str
     cpus: int
+    vmspace = VMSPACE
 
     @pytest.fixture(scope="class")
     def batch(self, request: pytest.FixtureRequest) -> Batch:
@@ -81,7 +82,7 @@ class OnMachine:
             for item in request.session.items
             if item.cls is cls and hasattr(item, "callspec")
         }
-        setup = make_setup(cls.machine, cpus=cls.cpus)
+        setup = make_setup(cls.machine, cpus=cls.cpus, vmspace=cls.vmspace)
         return run_on_guest(setup, [p for p in PROGRAMS if p in wanted], HANG)
 
     @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
@@ -99,6 +100,22 @@ class TestVkernelOneCpu(OnMachine):
 
 class TestVkernelTwoCpus(OnMachine):
     machine, cpus = "vkernel", 2
+
+
+TRACED = ("cow", "exceptions", "execs", "faults", "forks", "fpu", "mappings", "pipes", "preemption")
+TRACED += ("signals", "stacks", "storms", "thread_signals", "threads", "waits")
+
+
+class TestVkernelTraced(OnMachine):
+    """User programs by ptrace: those that ask the most of processes, memory and signals."""
+
+    machine, cpus, vmspace = "vkernel", 2, "ptrace"
+
+    @pytest.mark.parametrize(
+        "program", [p for p in PROGRAMS if p.name in TRACED], ids=lambda program: program.name
+    )
+    def test_program(self, batch: Batch, program: Program) -> None:
+        super().test_program(batch, program)
 
 
 class TestX86OneCpu(OnMachine):

@@ -19,6 +19,10 @@
  *
  * Where several stubs share an address space, each that runs guest code has a second filter,
  * which lets it publish and wait in its own slot only (siblings.c).
+ *
+ * Stubs that are traced (stub/tracer.c) need no filter: their system calls do not reach the
+ * host. But those of the vsyscall page, which the host performs without telling the tracer, are
+ * caught by a filter where the host has them.
  */
 #include "arch/vkernel/vmspace/internal.h"
 #include "arch/vkernel/vmspace/linux.h"
@@ -28,6 +32,8 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sys/syscall.h>
+
+#define VSYSCALL_PAGE 0xffffffffff600000UL
 
 #define OFFSET_NUMBER  0
 #define OFFSET_ARCH    4
@@ -179,6 +185,20 @@ size_t filter_build(struct sock_filter *filter, const struct stub_calls *calls, 
     emit(&builder, BPF_JMP | BPF_JGE | BPF_K, setup_end, 1, 0);
     emit_return(&builder, SECCOMP_RET_ALLOW);
     emit_return(&builder, SECCOMP_RET_TRAP);
+    return builder.length;
+}
+
+size_t filter_build_for_traced(struct sock_filter *filter)
+{
+    struct builder builder = {filter, 0};
+
+    emit_load(&builder, OFFSET_IP + 4);
+    emit(&builder, BPF_JMP | BPF_JEQ | BPF_K, VSYSCALL_PAGE >> 32, 0, 4);
+    emit_load(&builder, OFFSET_IP);
+    emit(&builder, BPF_ALU | BPF_AND | BPF_K, ~(uint32_t)(PAGE_SIZE - 1), 0, 0);
+    emit(&builder, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)VSYSCALL_PAGE, 0, 1);
+    emit_return(&builder, SECCOMP_RET_TRAP);
+    emit_return(&builder, SECCOMP_RET_ALLOW);
     return builder.length;
 }
 

@@ -132,6 +132,8 @@ static void bind(struct stub *stub, unsigned beside, unsigned apart)
     stub->beside = beside;
     stub->apart = apart;
     host_call(SYS_sched_setaffinity, stub->pid, sizeof(set), set);
+    if (stub->tracer > 0)
+        host_call(SYS_sched_setaffinity, stub->tracer, sizeof(set), set);
 }
 
 /* Choose the processors that are best for the stub now. */
@@ -266,7 +268,8 @@ static struct host_timespec patience(const struct vextframe *vframe)
 /* The stub has not stopped for a while. */
 static void look_after(struct stub *stub, struct vextframe *vframe)
 {
-    if (host_call(SYS_kill, stub->pid, 0) == -ESRCH) {
+    if (host_call(SYS_kill, stub->pid, 0) == -ESRCH ||
+        (stub->tracer > 0 && host_call(SYS_kill, stub->tracer, 0) == -ESRCH)) {
         stub_kill(stub); /* it was reaped before anyone knew it */
         return;
     }

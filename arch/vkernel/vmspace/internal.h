@@ -41,6 +41,7 @@ struct fault_record {
  */
 struct stub {
     int pid;                     /* (i) */
+    int tracer;                  /* (i) the process that traces it, or 0 */
     volatile uint32_t dead;      /* (a) */
     struct stub *leader;         /* (i) the one whose address space this one shares, or itself */
     uint64_t slot;               /* (i) where its slot is in its address space, */
@@ -126,10 +127,24 @@ extern struct vmspace_config vmspace_config;
 extern uint64_t stub_secret; /* what the filter wants to see with an operation */
 extern uint32_t stub_flags;  /* FLAG_FSGSBASE or 0 */
 
+/* --- start.c ------------------------------------------------------------------------------- */
+
+struct zygote {
+    int pid;     /* 0: none */
+    int control; /* the socket to it */
+    struct stub_hello hello;
+};
+
+/* Returns 0 or an errno as vmspace_start(); vmspace_config.means says what was agreed on. */
+int zygote_start(struct zygote *zygote) must_check;
+
+/* Wait for a message of this size. */
+bool zygote_receive(const struct zygote *zygote, void *data, size_t size) must_check;
+
 /* --- stub.c -------------------------------------------------------------------------------- */
 
-/* Start the zygote. Returns 0 or an errno as vmspace_start(). */
-int stub_start_zygote(void) must_check;
+/* Start the zygote and have the first stubs made. Returns 0 or an errno as vmspace_start(). */
+int stub_start(void) must_check;
 
 /* A stub that has no owner; its user range is empty, or will be after a queued operation.
  * NULL when the host gives no process. */
@@ -159,7 +174,9 @@ uint64_t stub_number(const struct stub *stub);
 
 struct sock_filter;
 
-/* Write the filter for stubs with these system calls; returns its length. */
+/* Write the filter for stubs with these system calls, or that for traced stubs; returns its
+ * length. */
+size_t filter_build_for_traced(struct sock_filter *filter);
 size_t filter_build(struct sock_filter *filter, const struct stub_calls *calls, uint64_t secret);
 
 /* Write the second filter of the stub whose slot is at `slot`. */

@@ -20,31 +20,6 @@
 #include <signal.h>
 #include <string.h>
 
-/* A signal frame, as Linux lays it on the stack (arch/x86/include/asm/sigframe.h). */
-struct host_frame {
-    uint64_t return_address;
-    uint64_t flags, link;
-    uint64_t stack_base;
-    uint32_t stack_flags, padding;
-    uint64_t stack_size;
-    uint64_t r8, r9, r10, r11, r12, r13, r14, r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip;
-    uint64_t rflags;
-    uint16_t cs, gs, fs, ss;
-    uint64_t error_code, trap_number, old_mask, cr2;
-    uint64_t fpstate; /* address, or 0: as after reset */
-    uint64_t reserved[8];
-    uint64_t mask;
-    int32_t signal, error, code, padding2;
-    uint64_t address;      /* si_addr, si_call_addr */
-    uint32_t call_number;  /* SIGSYS */
-    uint32_t architecture; /* SIGSYS */
-};
-
-_Static_assert(offsetof(struct host_frame, signal) == 312, "the ABI's");
-
-#define USER_CS 0x33
-#define USER_SS 0x2b
-
 /* struct host_frame.flags */
 #define UC_FP_XSTATE         1
 #define UC_SIGCONTEXT_SS     2
@@ -119,6 +94,7 @@ static void bind_frame(struct stub *stub, struct trapframe *frame)
     if (saved->valid)
         memcpy(stub->fpstate, saved->fpstate, fpstate_size(stub));
     host_frame(stub)->fpstate = saved->valid ? fpstate_address(stub) : 0;
+    stub->orders->flags |= FLAG_LOAD_FPSTATE;
     saved->home = stub_number(stub);
     stub->owner = frame;
 }
@@ -363,7 +339,8 @@ void run_operations(struct stub *stub, const struct stub_operation *operations, 
         stub->words->secret = stub_secret;
         flags |= FLAG_SECRET;
     }
-    stub->orders->flags = stub_flags | (stub->orders->flags & FLAG_LOAD_BASES) | flags;
+    flags |= stub->orders->flags & (FLAG_LOAD_BASES | FLAG_LOAD_FPSTATE);
+    stub->orders->flags = stub_flags | flags;
     handover_resume(stub);
 }
 

@@ -36,6 +36,12 @@ static struct stub_operation call(uint32_t number, uint64_t first, uint64_t seco
     return (struct stub_operation){first, second, third, {.number = number}, OPERATION_CALL};
 }
 
+/* Traced stubs need no filters. */
+static bool is_traced(void)
+{
+    return vmspace_config.means == VMSPACE_MEANS_PTRACE;
+}
+
 /* Perform operations without running guest code. Returns whether all of them succeeded. */
 static bool perform(struct stub *stub, const struct stub_operation *operations, uint32_t count)
 {
@@ -70,10 +76,11 @@ static void write_first_orders(struct stub *stub, bool is_mother)
         use_signal_stack(stub),
         install_filter(stub),
     };
+    uint32_t count = is_mother ? 2 : is_traced() ? 3 : COUNT(operations);
 
     for (size_t i = 0; i < COUNT(operations); i++)
         stub->orders->operations[i] = operations[i];
-    stub->orders->count = is_mother ? 2 : COUNT(operations);
+    stub->orders->count = count;
     stub->orders->flags = FLAG_STAY;
 }
 
@@ -106,6 +113,7 @@ static struct stub *bear(struct vmspace *vmspace, struct stub *parent, bool is_m
         return NULL;
     }
     stub->pid = (int)parent->words->child;
+    stub->tracer = is_traced() ? (int)parent->words->tracer : 0;
     stub->beside = parent->beside;
     stub->apart = parent->apart;
     if (handover_wait(stub, NULL) != HANDOVER_TRAPPED) {
@@ -127,7 +135,7 @@ static bool make_mother(struct vmspace *vmspace)
 
     if (mother == NULL)
         return false;
-    if (!perform(leader, &filter, 1)) {
+    if (!is_traced() && !perform(leader, &filter, 1)) {
         stub_kill(leader);
         stub_free_sibling(mother);
         return false;

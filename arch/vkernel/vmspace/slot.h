@@ -55,10 +55,11 @@
 #define ORDERS_OPERATIONS    64
 
 /* ORDERS_FLAGS */
-#define FLAG_FSGSBASE   1 /* the host lets programs use RDFSBASE and its kin */
-#define FLAG_LOAD_BASES 2 /* set the FS and GS bases before the guest runs */
-#define FLAG_STAY       4 /* perform the operations, but do not run guest code */
-#define FLAG_SECRET     8 /* the words have the filter's secret for the operations */
+#define FLAG_FSGSBASE     1  /* the host lets programs use RDFSBASE and its kin */
+#define FLAG_LOAD_BASES   2  /* set the FS and GS bases before the guest runs */
+#define FLAG_STAY         4  /* perform the operations, but do not run guest code */
+#define FLAG_SECRET       8  /* the words have the filter's secret for the operations */
+#define FLAG_LOAD_FPSTATE 16 /* the frame has another floating-point state than at the trap */
 
 /* Offsets in the page at SLOT_FRAME. */
 #define FRAME_STUB_SLEEPS 0
@@ -124,6 +125,7 @@ struct stub_words {
     uint64_t secret;                 /* with operations: the filter's secret */
     int64_t child;                   /* the last process cloned */
     uint64_t trapped_at, resumed_at; /* when its turn ended and began, in cycles */
+    int64_t tracer;                  /* of the last process cloned, where stubs are traced */
 };
 
 _Static_assert(sizeof(struct stub_operation) == 32, "known to the stub");
@@ -148,6 +150,48 @@ struct stub_hello {
     uint64_t fpstate; /* address of the floating-point state in it */
 };
 
-#define STUB_FILTER_MAX 128 /* instructions of the filter, the vkernel's answer */
+#define STUB_FILTER_MAX 128 /* instructions of a filter */
+
+/* The vkernel's answer: how the guests' system calls are to be caught. */
+struct stub_answer {
+    uint32_t means;
+    uint32_t length; /* of the filter */
+    uint64_t filter[STUB_FILTER_MAX];
+};
+
+/* Values of `means`. */
+#define STUB_MEANS_SECCOMP 1 /* by the filter */
+#define STUB_MEANS_PTRACE                                                                          \
+    2 /* by tracers; the filter is for the vsyscall page, if the host has it */
+
+/* What the zygote says for each stub: its process, or a negative errno, and its tracer or 0. */
+struct stub_birth {
+    int64_t pid, tracer;
+};
+
+/* A signal frame, as Linux lays it on the stack (arch/x86/include/asm/sigframe.h). */
+struct host_frame {
+    uint64_t return_address;
+    uint64_t flags, link;
+    uint64_t stack_base;
+    uint32_t stack_flags, padding;
+    uint64_t stack_size;
+    uint64_t r8, r9, r10, r11, r12, r13, r14, r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip;
+    uint64_t rflags;
+    uint16_t cs, gs, fs, ss;
+    uint64_t error_code, trap_number, old_mask, cr2;
+    uint64_t fpstate; /* address, or 0: as after reset */
+    uint64_t reserved[8];
+    uint64_t mask;
+    int32_t signal, error, code, padding2;
+    uint64_t address;      /* si_addr, si_call_addr */
+    uint32_t call_number;  /* SIGSYS */
+    uint32_t architecture; /* SIGSYS */
+};
+
+_Static_assert(__builtin_offsetof(struct host_frame, signal) == 312, "the ABI's");
+
+#define USER_CS 0x33
+#define USER_SS 0x2b
 
 #endif

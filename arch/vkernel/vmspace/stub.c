@@ -2,9 +2,10 @@
  * Stubs: the host processes behind the vmspaces, how they are made and kept.
  *
  * All are forked by the zygote (stub/zygote.c), on request through a socket, and are children of
- * ours. Making one takes a while, so one request is always under way before it is needed, and
- * the stub of a destroyed vmspace serves the next one: it is stopped in the resident page, and
- * its next orders begin with an unmapping of the whole user range.
+ * ours; where the host has no seccomp filters each comes with a tracer (stub/tracer.c). Making one
+ * takes a while, so one request is always under way before it is needed, and the stub of a
+ * destroyed vmspace serves the next one: it is stopped in the resident page, and its next orders
+ * begin with an unmapping of the whole user range.
  *
  * A stub that dies is noticed by whoever reaps children (vmspace_child_died()), which sets its
  * state to DEAD and so ends a RUN in progress.
@@ -13,13 +14,10 @@
 #include "arch/vkernel/vmspace/linux.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/filter.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -27,20 +25,12 @@
 #define REQUESTS_AHEAD 2  /* stubs being made before anyone wants them */
 #define FREE_MAX       32 /* idle stubs to keep */
 
-/* In image.S: the stub program. */
-extern const char stub_image[], stub_image_end[];
-
-uint64_t stub_secret;
-uint32_t stub_flags;
-
 static struct stub stubs[VMSPACE_MAX];
-static struct stub_hello hello;
+static struct zygote zygote; /* its pid: with the pool's lock; the rest: immutable */
 
 /* (l) lock */
 static struct {
     struct host_lock lock;
-    int zygote_pid;                         /* (l) 0: none */
-    int control;                            /* the socket */
     unsigned made;                          /* (l) elements of stubs[] ever used */
     struct stub *unused;                    /* (l) elements of stubs[] without a process */
     struct stub *idle;                      /* (l) stubs without a vmspace */
@@ -49,134 +39,16 @@ static struct {
     unsigned requested_count;               /* (l) */
 } pool;
 
-/* --- Starting the zygote ------------------------------------------------------------------- */
-
-static int make_image_fd(void)
-{
-    size_t size = (size_t)(stub_image_end - stub_image);
-    int fd = memfd_create("duet-stub", MFD_CLOEXEC | 0x0010U /* MFD_EXEC */);
-
-    if (fd < 0) /* before Linux 6.3 */
-        fd = memfd_create("duet-stub", MFD_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    if (write(fd, stub_image, size) != (ssize_t)size) {
-        close(fd);
-        return -ENOMEM;
-    }
-    return fd;
-}
-
-/* Why the child of vfork() could not become the zygote: it shares our memory. */
-static volatile long exec_error;
-
-/* In that child: arrange the descriptors and become the zygote. */
-static void exec_zygote(int memory, int control, int image) __attribute__((noreturn));
-static void exec_zygote(int memory, int control, int image)
-{
-    static char *const empty[] = {NULL};
-    static char *const arguments[] = {(char *)"duet-zygote", NULL};
-
-    memory = (int)host_call(SYS_fcntl, memory, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-    control = (int)host_call(SYS_fcntl, control, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-    image = (int)host_call(SYS_fcntl, image, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-    if (memory < 0 || control < 0 || image < 0) {
-        exec_error = -EMFILE;
-    } else {
-        host_call(SYS_dup2, memory, STUB_FD_MEMORY);
-        host_call(SYS_dup2, control, STUB_FD_CONTROL);
-        host_call(SYS_close, STUB_FD_SLOTS);
-        exec_error = host_call(SYS_execveat, image, "", arguments, empty, AT_EMPTY_PATH);
-    }
-    for (;;)
-        host_call(SYS_exit_group, 127);
-}
-
-/* Apart, because of what vfork() does to the local variables of its caller. */
-__attribute__((noinline)) static pid_t spawn_zygote(int memory, int control, int image)
-{
-    pid_t pid = vfork();
-
-    if (pid == 0)
-        exec_zygote(memory, control, image);
-    if (pid < 0)
-        return -errno;
-    return exec_error < 0 ? (pid_t)exec_error : pid;
-}
-
-static bool receive(void *data, size_t size)
-{
-    long length;
-
-    do {
-        length = host_call(SYS_recvfrom, pool.control, data, size, 0, 0, 0);
-    } while (length == -EINTR);
-    return length == (long)size;
-}
-
-static bool is_hello_plausible(void)
-{
-    const uint64_t *call = &hello.calls.publish;
-
-    for (size_t i = 0; i < sizeof(hello.calls) / sizeof(*call); i++)
-        if (call[i] < STUB_RESIDENT || call[i] >= STUB_RESIDENT + PAGE_SIZE)
-            return false;
-    return hello.frame >= SLOTS + SLOT_STACK && hello.frame < hello.fpstate &&
-           hello.fpstate < SLOTS + SLOT_END &&
-           SLOTS + SLOT_END - hello.fpstate <= FPU_STATE_SIZE - 64;
-}
-
-/* Exchange the first messages: learn the addresses, send the filter. */
-static int introduce(void)
-{
-    struct sock_filter filter[STUB_FILTER_MAX];
-    size_t length;
-    long error;
-
-    if (getrandom(&stub_secret, sizeof(stub_secret), 0) != sizeof(stub_secret))
-        return -EIO;
-    if (!receive(&hello, sizeof(hello)) || !is_hello_plausible())
-        return -EPROTO;
-    length = filter_build(filter, &hello.calls, stub_secret) * sizeof(filter[0]);
-    if (send(pool.control, filter, length, MSG_NOSIGNAL) != (ssize_t)length)
-        return -EPROTO;
-    if (!receive(&error, sizeof(error)))
-        return -EPROTO;
-    return error == 0 ? 0 : -ENOSYS;
-}
+/* --- Beginning ------------------------------------------------------------------------------- */
 
 static void request_stubs(void);
 
-int stub_start_zygote(void)
+int stub_start(void)
 {
-    int sockets[2], image, error;
-    pid_t pid;
+    int error = zygote_start(&zygote);
 
-    if (getauxval(AT_HWCAP2) & 2)
-        stub_flags = FLAG_FSGSBASE;
-    image = make_image_fd();
-    if (image < 0)
-        return image;
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) {
-        error = -errno;
-        close(image);
+    if (error != 0)
         return error;
-    }
-    pid = spawn_zygote(vmspace_config.memory_fd, sockets[1], image);
-    error = pid < 0 ? pid : 0;
-    close(image);
-    close(sockets[1]);
-    pool.control = sockets[0];
-    if (error == 0) {
-        pool.zygote_pid = pid;
-        error = introduce();
-    }
-    if (error != 0) {
-        close(sockets[0]);
-        if (pid > 0)
-            kill(pid, SIGKILL);
-        return error;
-    }
     host_lock(&pool.lock);
     request_stubs();
     host_unlock(&pool.lock);
@@ -194,10 +66,10 @@ static void use_slot(struct stub *stub, struct stub *leader, uint8_t *base, unsi
     stub->slot = SLOTS + (uint64_t)index * SLOT_STRIDE;
     stub->orders = (struct stub_orders *)(void *)slot;
     stub->words = (struct stub_words *)(void *)(slot + SLOT_FRAME);
-    stub->frame = slot + (hello.frame - SLOTS);
-    stub->fpstate = slot + (hello.fpstate - SLOTS);
+    stub->frame = slot + (zygote.hello.frame - SLOTS);
+    stub->fpstate = slot + (zygote.hello.fpstate - SLOTS);
     memset(stub->orders, 0, sizeof(*stub->orders));
-    stub->orders->frame = hello.frame - SLOTS + stub->slot;
+    stub->orders->frame = zygote.hello.frame - SLOTS + stub->slot;
     stub->orders->flags = stub_flags;
 }
 
@@ -222,7 +94,7 @@ static int make_slots(struct stub *stub)
 /* The element serves again. */
 static void free_element(struct stub *stub)
 {
-    stub->pid = 0;
+    stub->pid = stub->tracer = 0;
     stub->orders = NULL;
     stub->next = pool.unused;
     pool.unused = stub;
@@ -232,6 +104,14 @@ static void free_slots(struct stub *leader)
 {
     host_call(SYS_munmap, leader->orders, SLOTS_SIZE);
     free_element(leader);
+}
+
+/* The tracer first: the stub dies with it, and is then ours alone to wait for. */
+static void kill_processes(const struct stub *stub)
+{
+    if (stub->tracer > 0)
+        host_call(SYS_kill, stub->tracer, SIGKILL);
+    host_call(SYS_kill, stub->pid, SIGKILL);
 }
 
 /* An element of stubs[] without a process, or NULL. */
@@ -263,7 +143,7 @@ static bool send_request(int slots)
     header->cmsg_type = SCM_RIGHTS;
     header->cmsg_len = CMSG_LEN(sizeof(int));
     memcpy(CMSG_DATA(header), &slots, sizeof(slots));
-    return host_call(SYS_sendmsg, pool.control, &message, MSG_NOSIGNAL) == 1;
+    return host_call(SYS_sendmsg, zygote.control, &message, MSG_NOSIGNAL) == 1;
 }
 
 /* Have REQUESTS_AHEAD stubs under way, if possible. */
@@ -295,7 +175,7 @@ static void request_stubs(void)
 static struct stub *take_requested(void)
 {
     struct stub *stub;
-    long pid;
+    struct stub_birth birth;
 
     if (pool.requested_count == 0)
         return NULL;
@@ -303,11 +183,12 @@ static struct stub *take_requested(void)
     for (unsigned i = 1; i < pool.requested_count; i++)
         pool.requested[i - 1] = pool.requested[i];
     pool.requested_count--;
-    if (!receive(&pid, sizeof(pid)) || pid <= 0) {
+    if (!zygote_receive(&zygote, &birth, sizeof(birth)) || birth.pid <= 0) {
         free_slots(stub);
         return NULL;
     }
-    stub->pid = (int)pid;
+    stub->pid = (int)birth.pid;
+    stub->tracer = (int)birth.tracer;
     return stub;
 }
 
@@ -368,7 +249,7 @@ void stub_release(struct stub *stub)
         pool.idle_count++;
     } else {
         if (!stub->dead)
-            host_call(SYS_kill, stub->pid, SIGKILL);
+            kill_processes(stub);
         free_slots(stub);
     }
     host_unlock(&pool.lock);
@@ -394,7 +275,7 @@ void stub_write_filter(struct stub *stub)
 
     _Static_assert(sizeof(filter->instructions) == FILTER_FOR_SLOT * sizeof(struct sock_filter),
                    "");
-    filter_build_for_slot((struct sock_filter *)(void *)filter->instructions, &hello.calls,
+    filter_build_for_slot((struct sock_filter *)(void *)filter->instructions, &zygote.hello.calls,
                           stub->slot);
     filter->length = FILTER_FOR_SLOT;
     filter->address = stub->slot + offsetof(struct stub_orders, filter);
@@ -404,7 +285,7 @@ void stub_free_sibling(struct stub *stub)
 {
     host_lock(&pool.lock);
     if (!stub->dead && stub->pid > 0)
-        host_call(SYS_kill, stub->pid, SIGKILL);
+        kill_processes(stub);
     stub->owner = NULL;
     stub->vmspace = NULL;
     free_element(stub);
@@ -427,7 +308,7 @@ static void kill_family(const struct stub *leader)
 
         if (stub->orders == NULL || stub->leader != leader || stub->dead || stub->pid <= 0)
             continue;
-        host_call(SYS_kill, stub->pid, SIGKILL);
+        kill_processes(stub);
         /* It may run guest code until it is a zombie; another thread may have reaped it already. */
         while (host_call(SYS_waitid, P_PID, stub->pid, 0, WEXITED | WNOWAIT, 0) == -EINTR)
             ;
@@ -457,38 +338,45 @@ bool vmspace_child_died(int pid)
     bool found = false;
 
     host_lock(&pool.lock);
-    if (pid == pool.zygote_pid) {
-        pool.zygote_pid = 0;
+    if (pid == zygote.pid) {
+        zygote.pid = 0;
         found = true;
     }
     for (unsigned i = 0; i < pool.made && !found; i++) {
-        if (stubs[i].pid == pid && stubs[i].orders != NULL) {
+        if ((stubs[i].pid == pid || stubs[i].tracer == pid) && stubs[i].orders != NULL) {
             found = true;
-            if (!stubs[i].dead) {
+            if (stubs[i].dead)
+                break;
+            if (stubs[i].pid == pid)
                 mark_dead(&stubs[i]);
-                kill_family(stubs[i].leader);
-            }
+            kill_family(stubs[i].leader);
         }
     }
     host_unlock(&pool.lock);
     return found;
 }
 
+/* Kill a stub's processes and wait for them. */
+static void end_processes(const struct stub *stub)
+{
+    kill_processes(stub);
+    host_call(SYS_wait4, stub->pid, 0, 0, 0);
+    if (stub->tracer > 0)
+        host_call(SYS_wait4, stub->tracer, 0, 0, 0);
+}
+
 void vmspace_stop(void)
 {
-    long pid;
+    struct stub_birth birth;
 
-    if (pool.control <= STDERR_FILENO)
+    if (zygote.control <= STDERR_FILENO)
         return; /* nothing was started */
-    while (host_call(SYS_recvfrom, pool.control, &pid, sizeof(pid), MSG_DONTWAIT, 0, 0) > 0)
-        if (pid > 0 && host_call(SYS_kill, pid, SIGKILL) == 0)
-            host_call(SYS_wait4, pid, 0, 0, 0);
-    if (pool.zygote_pid > 0 && host_call(SYS_kill, pool.zygote_pid, SIGKILL) == 0)
-        host_call(SYS_wait4, pool.zygote_pid, 0, 0, 0);
-    for (unsigned i = 0; i < pool.made; i++) {
-        struct stub *stub = &stubs[i];
-
-        if (stub->pid > 0 && !stub->dead && host_call(SYS_kill, stub->pid, SIGKILL) == 0)
-            host_call(SYS_wait4, stub->pid, 0, 0, 0);
-    }
+    while (host_call(SYS_recvfrom, zygote.control, &birth, sizeof(birth), MSG_DONTWAIT, 0, 0) > 0)
+        if (birth.pid > 0)
+            end_processes(&(struct stub){.pid = (int)birth.pid, .tracer = (int)birth.tracer});
+    if (zygote.pid > 0 && host_call(SYS_kill, zygote.pid, SIGKILL) == 0)
+        host_call(SYS_wait4, zygote.pid, 0, 0, 0);
+    for (unsigned i = 0; i < pool.made; i++)
+        if (stubs[i].pid > 0 && !stubs[i].dead)
+            end_processes(&stubs[i]);
 }

@@ -5,7 +5,8 @@
  *      run.c         RUN: registers, floating-point state, why it stopped
  *      handover.c    passing control to a host process and back
  *      translate.c   the MMU: page-table walks, what is mapped, invalidation
- *      stub.c        the host processes; filter.c what they may do; stub/ their program
+ *      start.c       the first host process, and by which means guests are caught
+ *      stub.c        the others; filter.c what they may do; stub/ their program
  *      siblings.c    several of them in one address space, for several CPUs
  *
  * Each vmspace has a *stub*, a child process that runs guest code in its own address space,
@@ -112,7 +113,12 @@ int vmspace_start(const struct vmspace_config *config)
 {
     vmspace_config = *config;
     handover_init();
-    return stub_start_zygote();
+    return stub_start();
+}
+
+enum vmspace_means vmspace_means(void)
+{
+    return vmspace_config.means;
 }
 
 /* Give a free structure the name `id`. Returns 0, -EEXIST or -ENOMEM. */

@@ -82,11 +82,19 @@ struct vmspace_stale {
     uint64_t old, new; /* what it was when the translation was in order, or 0: not known; and is */
 };
 
+/* How the system calls of programs are caught. */
+enum vmspace_means {
+    VMSPACE_MEANS_BEST, /* as the host allows: SECCOMP, or else PTRACE */
+    VMSPACE_MEANS_SECCOMP,
+    VMSPACE_MEANS_PTRACE, /* a reference for the other; several times slower */
+};
+
 /* How the library is to work; see vmspace_start(). */
 struct vmspace_config {
     int memory_fd;      /* the memory that page tables and pages lie in: a memfd */
     void *memory;       /* where the caller has mapped all of it, shared */
     size_t memory_size; /* bytes */
+    enum vmspace_means means;
 
     /*
      * How many host processors there are for virtual CPUs. While at most half as many CPUs are
@@ -116,9 +124,12 @@ struct vmspace_config {
 
 /*
  * Prepare the library; called once, by a thread that lives as long as the process (stubs die
- * with it). Returns 0, or -ENOSYS when the host refuses seccomp filters, or another errno.
+ * with it). Returns 0, or -ENOSYS when the host refuses the means wanted, or another errno.
  */
 int vmspace_start(const struct vmspace_config *config) must_check;
+
+/* Which means are in use: SECCOMP or PTRACE. */
+enum vmspace_means vmspace_means(void);
 
 /* Kill all host processes that the library started. No call may follow. Any context. */
 void vmspace_stop(void);

@@ -22,9 +22,12 @@
 #define NR_mmap         9
 #define NR_rt_sigreturn 15
 #define NR_pwrite64     18
+#define NR_pause        34
+#define NR_prctl        157
 #define NR_arch_prctl   158
 #define NR_futex        202
 #define ARCH_SET_FS     0x1002
+#define PR_SET_PTRACER  0x59616d61
 
     .section .resident, "ax"
 
@@ -202,6 +205,20 @@ stub_cloned:
 
 stub_failed:
     lea word_failed(%rip), %rsi
+    jmp 1b
+
+/* Where a traced stub makes the system calls that its tracer wants (tracer.c), and where a newborn
+ * one goes on: it allows any process to trace it, and waits for one. */
+    .globl stub_traced_call, stub_parked
+stub_traced_call:
+    syscall
+stub_parked:
+    mov $NR_prctl, %eax
+    mov $PR_SET_PTRACER, %edi
+    mov $-1, %rsi
+    syscall
+1:  mov $NR_pause, %eax
+    syscall
     jmp 1b
 
     .section .note.GNU-stack, "", @progbits

@@ -2,9 +2,10 @@
  * The zygote: a tiny process from which all stubs are forked.
  *
  * The vkernel starts it once. It throws away what the host put into its address space, finds
- * out how the host lays signal frames, takes the seccomp filter from the vkernel, and then
- * forks a stub for each request that comes through the control socket with the memfd of a
- * slot. As it is tiny, a fork is cheap, and all stubs inherit filter, handlers and descriptors.
+ * out how the host lays signal frames, takes the seccomp filter from the vkernel, or hears that
+ * stubs are to be traced (tracer.c), and then forks a stub for each request that comes through
+ * the control socket with the memfd of a slot. As it is tiny, a fork is cheap, and all stubs
+ * inherit filter, handlers and descriptors.
  * Stubs are made with CLONE_PARENT: they are the vkernel's children.
  *
  * This code lies in the range STUB_SETUP, where the filter admits every call. A stub's first
@@ -13,13 +14,15 @@
  *      vkernel                      zygote                       stub
  *      start           ---------->
  *                      <----------  stub_hello
- *      filter          ---------->
- *                      <----------  0 or -errno
+ *      stub_answer     ---------->
+ *                      <----------  0; or -errno, and the vkernel may answer otherwise
  *      request + slot  ---------->  fork  ------------------->   map the slot
- *                      <----------  pid or -errno                state = TRAPPED: ready
+ *                      <----------  stub_birth                   state = TRAPPED: ready
  */
 #include "arch/vkernel/vmspace/linux.h"
 #include "arch/vkernel/vmspace/slot.h"
+#include "arch/vkernel/vmspace/stub/tracee.h"
+#include "arch/vkernel/vmspace/stub/tracer.h"
 
 #include <linux/filter.h>
 #include <linux/mman.h>
@@ -65,7 +68,8 @@ void zygote_main(void) __attribute__((noreturn));
 void zygote_start(void);
 
 static struct stub_hello hello;
-static struct sock_filter filter[STUB_FILTER_MAX];
+static struct stub_answer answer;
+static struct tracer_setup tracer_setup;
 static char maps[32768];
 
 static void leave(int status) __attribute__((noreturn));
@@ -136,6 +140,8 @@ static void calibrate_handler(int signal, void *info, void *context)
     (void)info;
     hello.frame = (uint64_t)context - 8;                  /* the return address comes before it */
     hello.fpstate = *(uint64_t *)((char *)context + 224); /* uc_mcontext.fpstate */
+    for (unsigned i = 0; i < sizeof(tracer_setup.format); i++)
+        tracer_setup.format[i] = ((uint8_t *)hello.fpstate)[464 + i]; /* sw_reserved */
 }
 
 __attribute__((naked)) static void calibrate_return(void)
@@ -143,13 +149,13 @@ __attribute__((naked)) static void calibrate_return(void)
     __asm__("mov $15, %eax\n\tsyscall"); /* rt_sigreturn */
 }
 
-static long set_action(int signal, void *handler, void *restorer)
+static long set_action(int signal, void *handler, uint64_t more_flags, uint64_t mask)
 {
     struct action action = {
         .handler = handler,
-        .flags = SA_SIGINFO | SA_ONSTACK | 0x04000000 /* SA_RESTORER */,
-        .restorer = restorer,
-        .mask = ~0UL,
+        .flags = SA_SIGINFO | SA_ONSTACK | 0x04000000 /* SA_RESTORER */ | more_flags,
+        .restorer = (void *)calibrate_return,
+        .mask = mask,
     };
 
     return host_call(SYS_rt_sigaction, signal, &action, 0, 8);
@@ -171,42 +177,59 @@ static void set_up_signals(void)
     if (host_call(SYS_sigaltstack, &stack, 0) != 0)
         leave(1);
     host_call(SYS_rt_sigprocmask, SIG_SETMASK, &mask, 0, 8);
-    set_action(SIGUSR1, (void *)calibrate_handler, (void *)calibrate_return);
+    set_action(SIGUSR1, (void *)calibrate_handler, 0, ~0UL);
     host_call(SYS_kill, host_call(SYS_getpid), SIGUSR1);
     host_call(SYS_munmap, SLOTS + SLOT_STACK, SLOT_END - SLOT_STACK);
     for (unsigned i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-        set_action(signals[i], (void *)stub_handler, (void *)calibrate_return);
+        set_action(signals[i], (void *)stub_handler, 0, ~0UL);
 }
 
 /* --- The filter ---------------------------------------------------------------------------- */
 
 static long install_filter(void)
 {
-    struct sock_fprog program = {.filter = filter};
-    long length = receive(filter, sizeof(filter));
-    long error;
+    struct sock_fprog program = {
+        .len = (unsigned short)answer.length,
+        .filter = (struct sock_filter *)answer.filter,
+    };
+    long error = host_call(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 
-    if (length <= 0)
-        leave(1);
-    program.len = (unsigned short)((uint64_t)length / sizeof(filter[0]));
-    error = host_call(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     if (error == 0)
         error = host_call(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program);
     for (unsigned i = 0; i < program.len; i++)
-        ((volatile struct sock_filter *)filter)[i].k = 0; /* it contains the secret */
+        ((volatile uint64_t *)answer.filter)[i] = 0; /* it contains the secret */
+    return error;
+}
+
+/*
+ * Do as the vkernel wants; returns 0 or a negative errno. Where stubs are traced, a fault is
+ * delivered for its signal frame only (tracer.c): it must not change the signal mask.
+ */
+static long prepare(void)
+{
+    long error;
+
+    if (answer.means == STUB_MEANS_SECCOMP)
+        return install_filter();
+    set_action(SIGSEGV, (void *)stub_handler, SA_NODEFER, 0);
+    tracer_setup.frame = hello.frame;
+    tracer_setup.fpstate = hello.fpstate;
+    error = *(uint32_t *)tracer_setup.format != 0 ? tracee_probe() : -38 /* ENOSYS: no XSAVE */;
+    (void)install_filter(); /* without it the vsyscall page answers guests itself */
     return error;
 }
 
 /* --- Stubs --------------------------------------------------------------------------------- */
 
-static void become_stub(long slot, long parent) __attribute__((noreturn));
-static void become_stub(long slot, long parent)
+static void become_stub(long slot) __attribute__((noreturn));
+static void become_stub(long slot)
 {
     uint64_t all = ~0UL;
 
-    host_call(SYS_rt_sigprocmask, SIG_SETMASK, &all, 0, 8); /* until the first rt_sigreturn */
+    if (answer.means == STUB_MEANS_SECCOMP) /* until the first rt_sigreturn */
+        host_call(SYS_rt_sigprocmask, SIG_SETMASK, &all, 0, 8);
     host_call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-    if (host_call(SYS_getppid) != parent) /* it died before we asked to be told */
+    if (host_call(SYS_getppid) != tracer_setup.parent) /* it died before we asked to be told */
         leave(0);
     if (slot != STUB_FD_SLOTS) {
         host_call(SYS_dup2, slot, STUB_FD_SLOTS);
@@ -219,7 +242,30 @@ static void become_stub(long slot, long parent)
                   MAP_SHARED | MAP_FIXED, STUB_FD_SLOTS, SLOT_FRAME) < 0)
         leave(1);
     host_call(SYS_prctl, PR_SET_NAME, "duet-guest", 0, 0, 0);
+    if (answer.means == STUB_MEANS_PTRACE)
+        stub_parked();
     stub_born();
+}
+
+/* Make a stub, and its tracer if it needs one. */
+static struct stub_birth make_stub(long slot)
+{
+    struct stub_birth birth = {.pid = host_call(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0)};
+
+    if (birth.pid == 0)
+        become_stub(slot);
+    if (birth.pid < 0 || answer.means == STUB_MEANS_SECCOMP)
+        return birth;
+    birth.tracer = host_call(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
+    if (birth.tracer == 0) {
+        host_call(SYS_close, STUB_FD_CONTROL);
+        tracer_main(&tracer_setup, birth.pid, slot);
+    }
+    if (birth.tracer < 0) {
+        host_call(SYS_kill, birth.pid, SIGKILL);
+        birth.pid = birth.tracer;
+    }
+    return birth;
 }
 
 /* Wait for a request; returns the slot's descriptor that came with it. */
@@ -245,10 +291,10 @@ static long receive_request(void)
 
 __attribute__((used)) void zygote_main(void)
 {
-    long parent = host_call(SYS_getppid);
     long error;
     struct rlimit no_core = {0, 0};
 
+    tracer_setup.parent = host_call(SYS_getppid);
     host_call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     host_call(SYS_prctl, PR_SET_NAME, "duet-zygote", 0, 0, 0);
     host_call(SYS_setsid); /* out of the reach of the terminal's signals */
@@ -258,18 +304,19 @@ __attribute__((used)) void zygote_main(void)
     set_up_signals();
     hello.calls = stub_calls;
     reply(&hello, sizeof(hello));
-    error = install_filter();
-    reply(&error, sizeof(error));
-    while (error == 0) {
+    do {
+        if (receive(&answer, sizeof(answer)) != sizeof(answer))
+            leave(1);
+        error = prepare();
+        reply(&error, sizeof(error));
+    } while (error != 0);
+    for (;;) {
         long slot = receive_request();
-        long pid = host_call(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
+        struct stub_birth birth = make_stub(slot);
 
-        if (pid == 0)
-            become_stub(slot, parent);
         host_call(SYS_close, slot);
-        reply(&pid, sizeof(pid));
+        reply(&birth, sizeof(birth));
     }
-    leave(1);
 }
 
 /* The program's entry: a stack of its own, as the host's is about to be unmapped. */

@@ -38,12 +38,24 @@ static void *reap(void *unused)
     return unused;
 }
 
+/* By the variable VMSPACE. */
+static enum vmspace_means wanted_means(void)
+{
+    const char *wanted = getenv("VMSPACE");
+
+    if (wanted == NULL || *wanted == '\0')
+        return VMSPACE_MEANS_BEST;
+    CHECK(strcmp(wanted, "seccomp") == 0 || strcmp(wanted, "ptrace") == 0);
+    return *wanted == 's' ? VMSPACE_MEANS_SECCOMP : VMSPACE_MEANS_PTRACE;
+}
+
 void harness_start(unsigned processors)
 {
     struct vmspace_config config = {
         .memory = memory,
         .memory_size = MEMORY_SIZE,
         .processors = processors,
+        .means = wanted_means(),
     };
     pthread_t thread;
     int error;
