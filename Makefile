@@ -60,7 +60,7 @@ Q   := $(if $(filter 1,$(V)),,@)
 SAY := @$(if $(filter 1,$(V))$(findstring s,$(filter-out --%,$(firstword -$(MAKEFLAGS)))),:,echo)
 
 # Before anything else: are the tools here?
-needing_tools := $(firstword $(filter check bench qemu boot run gdb qemu-gdb,$(MAKECMDGOALS)))
+needing_tools := $(firstword $(filter check bench handout qemu boot run gdb qemu-gdb,$(MAKECMDGOALS)))
 ifneq ($(needing_tools),)
 tools_message := $(shell grader/install.sh $(needing_tools))
 ifneq ($(.SHELLSTATUS),0)

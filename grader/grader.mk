@@ -1,6 +1,6 @@
 # Running and testing. The Python package grader/ does the work; make hands it the variables.
 
-.PHONY: run qemu boot check lint bench
+.PHONY: run qemu boot
 
 CPUS   ?= 2
 MEM    ?= 128M
@@ -17,6 +17,7 @@ PYTHON := $(firstword $(wildcard /usr/bin/python3) python3)
 #v   TESTS='-k NAME'          arguments for pytest                             (check)
 #v   SEED=4711                the same run each time: docs/determinism.md      (run, boot, check)
 #v   FAIL=alloc:17,...        the K-th alloc, page, disk-read, disk-write, stub fails (boot)
+#v   KINDS='alloc page ...'   which of them fail;  JOBS=2;  EVERY=1 in so many (explore-faults)
 #v   VMSPACE=ptrace           how the vkernel runs programs: docs/vmspace.md   (run, boot, check)
 
 # What the user wrote reaches the scripts through the environment and unexpanded, so that a
@@ -27,7 +28,7 @@ override $1 := $$(value $1)
 endif
 export $1
 endef
-$(foreach name,CMD FILES KERNEL_ARGS DISK TIMEOUT TRACE CPUS MEM TESTS SEED FAIL VMSPACE,$(eval $(call hand_over,$(name))))
+$(foreach name,CMD FILES KERNEL_ARGS DISK TIMEOUT TRACE CPUS MEM TESTS SEED FAIL KINDS JOBS EVERY VMSPACE,$(eval $(call hand_over,$(name))))
 export CC PYTHON SAN
 
 # Python keeps what it has compiled below build/, and starts sooner without what is installed (-S).
@@ -78,6 +79,12 @@ load $(exit_status)(exit_status_setup)
 endif
 
 # --- Tests -----------------------------------------------------------------------------------
+
+.PHONY: units
+units: ## Parts of the kernel as programs, under AddressSanitizer (UNIT=vm/test/test_pmap.c: one)
+	@$(PYTHON) -m grader.units --build $(BUILD) --flags '$(LAB_CFLAGS)' $(UNIT)
+
+# {staff
 # An image with more in it: programs that were built elsewhere, with musl and with glibc.
 
 FOREIGN_SOURCES  := $(wildcard user/tests/foreign/*.c)
@@ -113,8 +120,17 @@ check-parts: all $(OUT)/check/oracle $(OUT)/check/root.img
 # pytest-xdist spreads the tests over the CPUs; without it they run one after the other.
 spread = $(shell $(PYTHON) -c 'import xdist' 2>/dev/null && echo '-n auto --dist loadscope')
 
+.PHONY: check lint bench explore-faults check-faults
 check: check-parts ## All tests, on the host and on both machines (TESTS='-k NAME' for some)
 	@$(PYTHON) -m pytest -c grader/pytest.ini $(spread) grader/tests $(value TESTS)
+
+explore-faults: $(OUT)/vkernel/duet $(OUT)/root.img ## Let each allocation, transfer, ... of CMD='...' fail, one run each
+	@$(PYTHON) -m grader.explore_faults --build $(OUT) --image $(OUT)/root.img \
+	    --command "$$CMD" --kinds "$$KINDS" --jobs "$$JOBS" --every "$$EVERY" --cpus "$$CPUS" \
+	    --memory "$$MEM" --seed "$$SEED" --timeout "$$TIMEOUT"
+
+check-faults: check-parts ## explore-faults on a whole shell session and test programs: an hour
+	@FAULTS=all $(PYTHON) -m pytest -c grader/pytest.ini grader/tests/test_explore_faults.py
 
 lint: ## The habits that a program can check (clang-format, lengths, layering)
 	@$(PYTHON) -m grader.lint
@@ -123,3 +139,8 @@ bench: ## What the basic operations cost: native, User-mode Linux, both machines
 	@$(MAKE) -s RELEASE=1 kernels root-image user
 	@$(MAKE) -s RELEASE=0 all
 	@$(PYTHON) -m grader.bench
+
+.PHONY: handout
+handout: ## What students of LAB=NAME get, as a git repository in TO=FOLDER
+	@$(PYTHON) -m grader.handout "$(LAB)" "$(TO)"
+# staff}

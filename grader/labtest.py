@@ -214,7 +214,8 @@ class Duet:
     def probe(self, cpus: int = 1, memory: str = "32M", **changes: object) -> Probe:
         """Boot with a program that does what the test tells it to: `with duet.probe() as probe`."""
         ram = self.ram()
-        setup = self.setup(cpus=cpus, memory=memory, command="probe", **changes)
+        setup = self.setup(cpus=cpus, memory=memory, **changes)
+        setup = setup.with_(kernel_arguments=("init=/bin/probe", *setup.kernel_arguments))
         setup = setup.with_(ram=ram.path, descriptors=(ram.descriptor,))
         return Probe(self, setup, ram)
 

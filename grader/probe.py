@@ -1,5 +1,7 @@
 """A machine in which /bin/probe does what the host says, command by command (user/bin/probe.c).
 
+It is the machine's first process, so that as little as possible depends on what is tested:
+
     with duet.probe() as probe:
         probe.do(1, "map", va, 4, "rw")
         probe.do(1, "fork", 2)
@@ -11,7 +13,6 @@ Between two commands every process waits, so that the memory does not change.
 from __future__ import annotations
 
 import queue
-import shlex
 import threading
 from typing import TYPE_CHECKING, Iterator, List, Optional
 
@@ -96,8 +97,7 @@ class Probe:
         self._lines.put(None)
 
     def _note_replay(self) -> None:
-        command = " ".join(["probe", *map(shlex.quote, self.said)])
-        self.duet.note_replay(self.setup.with_(command=command))
+        self.duet.note_replay(self.setup.with_(command="; ".join(self.said)))
 
     def _rest(self) -> Iterator[str]:
         while not self._lines.empty():

@@ -10,6 +10,7 @@
  *                      EVENTS (default 32768) of each CPU (kern/trace.h)
  *      log=WHERE       the machine's: where kernel messages go
  *      console=stream  the machine's: the console is a stream of bytes, not a terminal
+ *      check-leaks     at power-off tell what was allocated and not freed (kern/leak.c)
  *      fail=LIST       let chosen allocations, transfers, ... fail (kern/fail.c)
  *      seed=N          make the run repeatable (docs/determinism.md)
  *      strict          repeatable also with programs that compute for long; slow

@@ -14,6 +14,7 @@
 #include "kern/fail.h"
 #include "kern/fs/vnode.h"
 #include "kern/futex.h"
+#include "kern/leak.h"
 #include "kern/machine.h"
 #include "kern/print.h"
 #include "kern/process.h"
@@ -141,7 +142,9 @@ void kernel_power_off(int status)
     char line[32];
 
     fail_end();
+    leak_prepare();
     fs_shutdown();
+    leak_report();
     schedule_report();
     format(line, sizeof(line), "exit %d\n", status);
     machine_results_write(line, strlen(line));

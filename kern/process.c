@@ -20,6 +20,7 @@
 #include "kern/exec.h"
 #include "kern/file.h"
 #include "kern/fs/vnode.h"
+#include "kern/leak.h"
 #include "kern/machine.h"
 #include "kern/print.h"
 #include "kern/string.h"
@@ -216,6 +217,7 @@ void process_start_init(const char *path, char *const argv[])
     user_frame_init(&thread->frame, 0, 0);
     process->state = PROCESS_ALIVE;
     init_process = process;
+    leak_mark();
     sched_make_runnable(thread);
 }
 
@@ -273,6 +275,19 @@ void process_become_zombie(void)
         spin_unlock(&process_tree_lock);
     }
     thread_exit();
+}
+
+void process_dismantle_init(void)
+{
+    struct process *self = process_self();
+
+    assert(self == init_process);
+    release_resources(self);
+    spin_lock(&process_tree_lock);
+    leave_tree(self);
+    thread_self()->process = NULL;
+    spin_unlock(&process_tree_lock);
+    kfree(self);
 }
 
 static bool is_wanted(const struct process *child, pid_t pid, const struct process *parent)

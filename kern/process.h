@@ -74,6 +74,10 @@ struct process *process_self(void);
 /* Create process 1, which will run `path` with the arguments; called once. */
 void process_start_init(const char *path, char *const argv[]);
 
+/* For the leak check at power-off: let go of init, the last process, which is the current one. The
+ * thread goes on as one of the kernel's. */
+void process_dismantle_init(void);
+
 /* Find a process; process_tree_lock is held. NULL when there is none. */
 struct process *process_find(pid_t pid);
 

@@ -59,10 +59,10 @@ static void free_thread(struct thread *thread)
     kfree(thread);
 }
 
-/* More ended threads than are worth keeping are freed here, where no lock is held. */
-static void trim_ended(void)
+/* Free ended threads but for so many; no lock is held. */
+static void trim_ended(unsigned keep)
 {
-    while (__atomic_load_n(&ended_count, __ATOMIC_RELAXED) > CACHED_THREADS) {
+    while (__atomic_load_n(&ended_count, __ATOMIC_RELAXED) > keep) {
         struct thread *thread = take_ended();
 
         if (thread == NULL)
@@ -93,7 +93,7 @@ struct thread *thread_create(const char *name, struct process *process, void (*s
 {
     struct thread *thread;
 
-    trim_ended();
+    trim_ended(CACHED_THREADS);
     thread = allocate();
     if (thread == NULL)
         return NULL;
@@ -139,6 +139,27 @@ void thread_recycle(struct thread *thread)
 void thread_discard(struct thread *thread)
 {
     thread_recycle(thread);
+}
+
+void thread_free_ended(void)
+{
+    trim_ended(0);
+}
+
+uint32_t thread_last_number(void)
+{
+    return __atomic_load_n(&last_number, __ATOMIC_RELAXED);
+}
+
+unsigned thread_count_after(uint32_t number)
+{
+    unsigned count = 0;
+
+    spin_lock(&threads_lock);
+    list_for_each (&all_threads, thread, struct thread, all_link)
+        count += thread->number > number;
+    spin_unlock(&threads_lock);
+    return count;
 }
 
 void thread_exit(void)

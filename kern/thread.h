@@ -127,6 +127,12 @@ void thread_start_kernel(const char *name, void (*start)(void *), void *argument
 /* For kern/sched.c: a thread that ended has left its stack. Any context. */
 void thread_recycle(struct thread *thread);
 
+/* For the leak check: free the threads that are kept for later; the number of the last thread that
+ * was made, and how many there are that were made after it. */
+void thread_free_ended(void);
+uint32_t thread_last_number(void);
+unsigned thread_count_after(uint32_t number);
+
 /* Call visit(thread, argument) for each thread. When the other CPUs are stopped: takes no lock. */
 void thread_for_each(void (*visit)(struct thread *thread, void *argument), void *argument);
 

@@ -7,7 +7,14 @@ SKELETON ?=
 
 #v   LAB=NAME SKELETON=1      the kernel of a lab, without its solution, in build/lab-NAME-skeleton/
 
-ifneq ($(LAB),)
+# A handout is no build: it is written to TO, or to what OUT is said to be.
+ifneq ($(filter handout,$(MAKECMDGOALS)),)
+TO := $(or $(TO),$(if $(filter command,$(firstword $(origin OUT))),$(OUT)))
+ifeq ($(and $(LAB),$(TO)),)
+$(error Usage: make handout LAB=NAME TO=FOLDER)
+endif
+override OUT := build
+else ifneq ($(LAB),)
 ifeq ($(wildcard labs/$(LAB)/lab.toml),)
 $(error LAB is $(LAB): it must be one of $(patsubst labs/%/lab.toml,%,$(wildcard labs/*/lab.toml)))
 endif
@@ -19,7 +26,8 @@ BUILD      := $(BUILD)/lab-$(LAB)$(if $(filter 1,$(SKELETON)),-skeleton)
 # Nearly all is the same as in the kernel that was built without LAB, if it was.
 define adopt
 if [ -d $(BASE_BUILD)/$1 ] && [ ! -d $(BUILD)/$1 ]; then mkdir -p $(BUILD); \
-cp -a $(BASE_BUILD)/$1 $(BUILD)/ && rm -f $(BUILD)/$1/root.img; fi;
+cp -a $(BASE_BUILD)/$1 $(BUILD)/ && rm -f $(BUILD)/$1/root.img && \
+find $(BUILD)/$1 -name '*.d' -exec sed -i 's,$(BASE_BUILD)/$1/,$(BUILD)/$1/,g' {} +; fi;
 endef
 $(shell $(foreach machine,$(MACHINE),$(call adopt,$(machine))))
 -include labs/$(LAB)/lab.mk

@@ -79,13 +79,18 @@ static size_t large_used;                            /* (a) bytes in blocks of p
 
 struct trailer {
     uint32_t magic;
-    uint32_t size;      /* what was asked for */
-    void *next;         /* the link while free: a stale write cannot destroy it unnoticed */
+    uint32_t size; /* what was asked for */
+    union {
+        void *next;    /* the link while free: a stale write cannot destroy it unnoticed */
+        uint64_t born; /* while used: how many allocations there had been */
+    };
     void *allocated_by; /* return addresses */
     void *freed_by;
 };
 
 #define OVERHEAD (sizeof(struct trailer) + 8)
+
+static uint64_t births; /* (a) */
 
 static struct trailer *trailer_of(void *slot, size_t slot_size)
 {
@@ -126,6 +131,7 @@ static void mark_used(void *slot, size_t slot_size, size_t size, void *caller)
     trailer->size = (uint32_t)size;
     trailer->allocated_by = caller;
     trailer->freed_by = NULL;
+    trailer->born = __atomic_add_fetch(&births, 1, __ATOMIC_RELAXED);
     memset(slot, POISON_NEW, size);
     memset((char *)slot + size, RED_ZONE, slot_size - sizeof(*trailer) - size);
     sanitizer_poison((char *)slot + size, slot_size - sizeof(*trailer) - size);
@@ -394,11 +400,45 @@ void kfree(void *p)
 }
 
 #ifdef DEBUG
+static void describe(const void *slot, size_t slot_size, struct heap_object *object)
+{
+    const struct trailer *trailer = trailer_of((void *)(uintptr_t)slot, slot_size);
+
+    object->start = (vaddr_t)slot;
+    object->size = trailer->size;
+    object->is_free = trailer->magic == MAGIC_FREE;
+    object->born = object->is_free ? 0 : trailer->born;
+    object->allocated_by = (vaddr_t)trailer->allocated_by;
+    object->freed_by = (vaddr_t)trailer->freed_by;
+}
+
+uint64_t heap_births(void)
+{
+    return __atomic_load_n(&births, __ATOMIC_RELAXED);
+}
+
+void heap_visit(struct page *page, void (*visit)(const struct heap_object *object))
+{
+    const struct slab *slab = page->owner;
+    const char *slot = (const char *)slab + SLAB_HEADER_SIZE;
+    struct heap_object object;
+
+    if (page->flags & PAGE_LARGE) {
+        describe(page_data(page), PAGE_SIZE << page->order, &object);
+        visit(&object);
+        return;
+    }
+    for (unsigned i = 0; i < slab->cache->capacity; i++, slot += slab->cache->slot_size) {
+        describe(slot, slab->cache->slot_size, &object);
+        if (!object.is_free)
+            visit(&object);
+    }
+}
+
 bool heap_find(vaddr_t address, struct heap_object *object)
 {
     const struct page *page = page_from_address(direct_map_address((const void *)address));
     const struct slab *slab = page->owner;
-    const struct trailer *trailer;
     size_t offset, slot_size;
 
     if (!(page->flags & PAGE_SLAB) || address < (vaddr_t)slab + SLAB_HEADER_SIZE)
@@ -407,12 +447,7 @@ bool heap_find(vaddr_t address, struct heap_object *object)
     slot_size = slab->cache->slot_size;
     if (offset >= slab->cache->capacity * slot_size)
         return false;
-    object->start = address - offset % slot_size;
-    trailer = trailer_of((void *)object->start, slot_size);
-    object->size = trailer->size;
-    object->is_free = trailer->magic == MAGIC_FREE;
-    object->allocated_by = (vaddr_t)trailer->allocated_by;
-    object->freed_by = (vaddr_t)trailer->freed_by;
+    describe((const void *)(address - offset % slot_size), slot_size, object);
     return true;
 }
 #endif

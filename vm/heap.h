@@ -26,11 +26,19 @@ struct heap_object {
     vaddr_t start;
     size_t size; /* what was asked for */
     bool is_free;
+    uint64_t born;                  /* how many allocations there had been; 0 while free */
     vaddr_t allocated_by, freed_by; /* return addresses; 0: never */
 };
 
 /* Find the object whose slot this address of the direct map lies in, if it is in one. */
 bool heap_find(vaddr_t address, struct heap_object *object);
+
+/* Visit what is allocated in a slab, by its first page, or in a large block. Nobody allocates. */
+struct page;
+void heap_visit(struct page *page, void (*visit)(const struct heap_object *object));
+
+/* How many allocations there have been. */
+uint64_t heap_births(void);
 #endif
 
 /* Bytes handed out and not freed, for leak checks. */

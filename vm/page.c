@@ -128,6 +128,21 @@ static struct page *find_block(unsigned order)
 }
 
 #ifdef DEBUG
+static uint64_t births; /* (a) */
+
+uint64_t page_births(void)
+{
+    return __atomic_load_n(&births, __ATOMIC_RELAXED);
+}
+
+void page_visit(void (*visit)(struct page *page))
+{
+    for (pfn_t i = 0; i < page_array_end - page_array_base; i++) {
+        if (page_references(&page_array[i]) > 0)
+            visit(&page_array[i]);
+    }
+}
+
 static void poison_block(struct page *page, unsigned order)
 {
     uint64_t *word = page_data(page);
@@ -151,7 +166,7 @@ static void check_poison(struct page *page)
 #endif
 
 /* As page_alloc(), with what debug builds add; `clear`: the caller wants zeros. */
-static struct page *alloc_block(unsigned order, bool clear)
+static struct page *alloc_block(unsigned order, bool clear, void *caller)
 {
     struct page *page;
 
@@ -169,6 +184,10 @@ static struct page *alloc_block(unsigned order, bool clear)
             poison_block(&page[i], 0);
         page[i].flags = 0;
     }
+    page->born = __atomic_add_fetch(&births, 1, __ATOMIC_RELAXED);
+    page->allocated_by = (vaddr_t)caller;
+#else
+    (void)caller;
 #endif
     if (clear)
         memset(page_data(page), 0, PAGE_SIZE << order);
@@ -180,17 +199,19 @@ static struct page *alloc_block(unsigned order, bool clear)
 
 struct page *page_alloc(unsigned order)
 {
-    return alloc_block(order, false);
+    return alloc_block(order, false, __builtin_return_address(0));
 }
 
 struct page *page_alloc_zero(unsigned order)
 {
-    return alloc_block(order, true);
+    return alloc_block(order, true, __builtin_return_address(0));
 }
 
 struct page *page_alloc_user(void)
 {
-    return page_free_count() > total_count / USER_RESERVE ? alloc_block(0, false) : NULL;
+    if (page_free_count() <= total_count / USER_RESERVE)
+        return NULL;
+    return alloc_block(0, false, __builtin_return_address(0));
 }
 
 void page_reference(struct page *page)

@@ -15,6 +15,10 @@ struct page {
     uint8_t flags;         /* (f) PAGE_ flags */
     struct list_node link; /* (f) the free list; the owner's use while allocated */
     void *owner;           /* (f) what the owner wants to find from the page */
+#ifdef DEBUG
+    uint64_t born;        /* (f) how many allocations there had been */
+    vaddr_t allocated_by; /* (f) return address */
+#endif
 };
 
 #define PAGE_FREE     1u /* first page of a free block */
@@ -70,3 +74,12 @@ static inline void *page_data(const struct page *page)
 /* In pages. */
 size_t page_total_count(void);
 size_t page_free_count(void);
+
+#ifdef DEBUG
+/* Visit the first page of each block that is allocated; the page array and holes are none.
+ * Nobody allocates meanwhile. */
+void page_visit(void (*visit)(struct page *page));
+
+/* How many allocations there have been. */
+uint64_t page_births(void);
+#endif

@@ -55,9 +55,11 @@ void clock_init_machine_cpu(struct cpu *cpu)
     cpu->machine.deadline = cpu->machine.programmed = NSEC_NEVER;
 }
 
+/* A deadline beyond what the host's clock can say is programmed as its last moment. */
 static void program(struct machine_cpu *machine, nsec_t deadline)
 {
-    nsec_t at = monotonic_at_boot + max(deadline, (nsec_t)0);
+    nsec_t last = NSEC_NEVER - monotonic_at_boot;
+    nsec_t at = monotonic_at_boot + min(max(deadline, (nsec_t)0), last);
     struct itimerspec setting = {.it_value = {at / NSEC_PER_SEC, at % NSEC_PER_SEC}};
 
     machine->programmed = deadline;

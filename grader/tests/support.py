@@ -52,7 +52,7 @@ def needs(command: str) -> pytest.MarkDecorator:
 def clean_environment(**more: str) -> Dict[str, str]:
     """The environment without what an outer make put there."""
     hidden = {"CMD", "FILES", "KERNEL_ARGS", "DISK", "TIMEOUT", "TRACE", "CPUS", "MEM", "TESTS"}
-    hidden |= {"MACHINE", "SEED", "FAIL", "VMSPACE"}
+    hidden |= {"MACHINE", "SEED", "FAIL", "KINDS", "JOBS", "EVERY", "VMSPACE"}
     hidden |= {name for name in os.environ if name.startswith(("MAKE", "MFLAGS"))}
     return {**{name: os.environ[name] for name in os.environ if name not in hidden}, **more}
 

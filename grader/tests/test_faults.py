@@ -143,7 +143,6 @@ def test_image_in_use(image: Path) -> None:
     assert images.check(image) == []
 
 
-@pytest.mark.x86_64
 def test_image_in_use_by_qemu(image: Path) -> None:
     setup = make_setup("x86_64", image=image, writable=True, command="echo up; cat")
     with Running(setup) as first:

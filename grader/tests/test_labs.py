@@ -8,26 +8,23 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Dict, List
 
 import pytest
 
+from grader import handout
+from grader import lab as labs
 from grader.labtest import Duet
 from grader.machine import run
 from grader.probe import Contents
 from grader.ram import PAGE
-from grader.tests.support import BUILD, HANG, OUT, ROOT, clean_environment, make_setup
+from grader.tests.support import BUILD, HANG, OUT, ROOT, clean_environment, make_setup, needs
 
-try:
-    import tomllib
-except ImportError:  # before Python 3.11
-    import tomli as tomllib  # type: ignore[no-redef]
-
-LABS = sorted(path.parent.name for path in (ROOT / "labs").glob("*/lab.toml"))
-each_lab = pytest.mark.parametrize("lab", LABS)
+each_lab = pytest.mark.parametrize("lab", labs.all_names())
 
 # What a skeleton does when it is asked for `echo up`: (output, panic).
 SKELETON_BOOTS = {"cow": ("up\n", None)}
@@ -47,10 +44,6 @@ def make(*words: str) -> str:
     return done.stdout
 
 
-def lab_config(lab: str) -> Dict[str, Any]:
-    return tomllib.loads((ROOT / "labs" / lab / "lab.toml").read_text())
-
-
 def run_lab_tests(lab: str, build: Path, folder: Path, *more: str) -> List[Dict[str, str]]:
     results = folder / "results"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "grader.labtest"]
@@ -66,16 +59,13 @@ def run_lab_tests(lab: str, build: Path, folder: Path, *more: str) -> List[Dict[
 
 @each_lab
 def test_lab_toml_and_tests_agree(lab: str) -> None:
-    config = lab_config(lab)
-    assert config["symbol"] == f"SOL_{lab.upper()}"
-    for name in config["files"]:
-        assert config["symbol"] in (ROOT / name).read_text(), name
+    config = labs.load(lab)
+    assert config.symbol == f"SOL_{lab.upper()}" and config.points == 100
+    assert any(f"#if {config.symbol}" in (ROOT / name).read_text() for name in config.files)
     for visibility in ("public", "hidden"):
         text = (ROOT / "labs" / lab / "tests" / f"test_{visibility}.py").read_text()
         there = re.findall(r"^def test_(\w+)\(duet", text, re.MULTILINE)
-        listed = [test["name"] for test in config["test"] if test["visibility"] == visibility]
-        assert there == listed
-    assert sum(test["points"] for test in config["test"]) == 100
+        assert there == [test.name for test in config.tests if test.visibility == visibility]
 
 
 @each_lab
@@ -86,7 +76,6 @@ def test_reference_passes_public_tests(lab: str, tmp_path: Path) -> None:
 
 
 @each_lab
-@pytest.mark.x86_64
 def test_skeleton(lab: str, tmp_path: Path) -> None:
     """It compiles without a warning, boots as far as it should, and its failures say why."""
     assert make(f"LAB={lab}", "SKELETON=1", "kernels") == ""
@@ -104,6 +93,35 @@ def test_skeleton(lab: str, tmp_path: Path) -> None:
         for key in ("expected", "got", "hint", "replay", "replay_gdb"):
             assert result[key], (result["test"], key)
         assert f"make -s boot LAB={lab} SKELETON=1" in result["replay"]
+
+
+@each_lab
+@needs("unifdef")
+def test_handout(lab: str, tmp_path: Path) -> None:
+    """It has no solution, no hidden test and nothing of other labs; it builds and boots."""
+    folder = tmp_path / "handout"
+    make("handout", f"LAB={lab}", f"OUT={folder}")
+    files = [file for file in folder.rglob("*") if file.is_file() and ".git" not in file.parts]
+    names = {str(file.relative_to(folder)) for file in files}
+    for pattern in ("mutants", "attacks", "hidden", "notes.md", "grader/tests", "solutions"):
+        assert not [name for name in names if pattern in name]
+    assert {Path(name).parts[1] for name in names if name.startswith("labs/")} == {"labs.mk", lab}
+    solution = set(handout.solution_lines(labs.load(lab)))
+    assert len(solution) > 10
+    for file in files:
+        if file.suffix in (".c", ".h", ".S", ".md", ".py", ".mk"):
+            text = file.read_text()
+            assert not solution & {line.strip() for line in text.splitlines()}, file
+            assert "#if SOL_" not in text and "{staff" not in text, file
+    config = labs.parse((folder / "labs" / lab / "lab.toml").read_text(), Path(f"{lab}/lab.toml"))
+    assert [test.name for test in config.tests if test.is_hidden] == []
+    shutil.copytree(BUILD / "vkernel", folder / "build" / "vkernel", copy_function=shutil.copy2)
+    assert make("-C", str(folder), "MACHINE=vkernel", "kernels") == ""
+    output, panic = SKELETON_BOOTS[lab]
+    setup = make_setup("vkernel", build=folder / "build", cpus=1, command="echo up")
+    outcome = run(setup, timeout=HANG)
+    assert outcome.text == output
+    assert panic is None or (outcome.panic is not None and panic in outcome.panic)
 
 
 @pytest.mark.parametrize("machine", ["vkernel", "x86_64"])

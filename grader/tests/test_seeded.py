@@ -72,7 +72,6 @@ def test_the_same_seed_is_the_same_run_on_x86_64(cpus: int, tmp_path: Path) -> N
     assert runs[0].results != runs[1].results
 
 
-@pytest.mark.x86_64
 def test_the_same_on_a_busy_host(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     quiet = [seeded_run(cpus, 7, tmp_path) for cpus in (1, 4)]
     quiet.append(seeded_run(2, 7, tmp_path, machine="x86_64"))

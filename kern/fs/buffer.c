@@ -15,7 +15,9 @@
  *
  * Dirty buffers are written by the flusher thread FLUSH_DELAY after the first became dirty, by
  * buffer_sync(), and by writers themselves when they are faster than the disk
- * (buffer_throttle()). While nothing is dirty the flusher sleeps without a deadline.
+ * (buffer_throttle()). A write that failed is tried again, since the file system relies on it;
+ * after WRITE_TRIES the change is given up, lest a broken disk fill the memory. While nothing is
+ * dirty the flusher sleeps without a deadline.
  *
  * The cache grows to a quarter of the memory, less when memory is scarce; then it takes
  * the idle buffer that was unused for longest.
@@ -34,6 +36,7 @@
 
 #define FLUSH_DELAY    (1 * NSEC_PER_SEC)
 #define WRITES_MAX     64 /* transfers in progress */
+#define WRITE_TRIES    3
 #define BYTES_A_BUCKET 8192
 
 static struct spinlock cache_lock = SPINLOCK_INITIALIZER("buffer cache", LOCK_BUFFER_CACHE);
@@ -44,7 +47,8 @@ static struct list dirty_list = LIST_INITIALIZER(dirty_list); /* (c) */
 static size_t bytes, bytes_max;                               /* (c), (i) in all buffers */
 static size_t dirty_count, dirty_bytes;                       /* (c) */
 static unsigned writes_in_progress;                           /* (c) */
-static uint64_t write_errors;                                 /* (c) since boot */
+static uint64_t write_failures;                               /* (c) since boot */
+static uint64_t write_errors;                                 /* (c) those that were given up */
 static struct wait_queue writes_done = WAIT_QUEUE_INITIALIZER(writes_done);
 static struct wait_queue flusher_queue = WAIT_QUEUE_INITIALIZER(flusher_queue);
 
@@ -193,6 +197,36 @@ static void buffer_dereference(struct buffer *buffer)
 
 /* --- Transfers -------------------------------------------------------------------------------- */
 
+/* cache_lock is held. */
+static void mark_dirty_locked(struct buffer *buffer)
+{
+    if (buffer->is_dirty)
+        return;
+    buffer->is_dirty = true;
+    list_push_back(&dirty_list, &buffer->list_link);
+    dirty_bytes += buffer->size;
+    if (dirty_count++ == 0 || dirty_bytes > bytes_max / 4)
+        wait_wake_all(&flusher_queue);
+}
+
+/* cache_lock is held. */
+static void write_done(struct buffer *buffer, int error)
+{
+    writes_in_progress--;
+    wait_wake_all(&writes_done);
+    if (error == 0) {
+        buffer->failed_writes = 0;
+        return;
+    }
+    write_failures++;
+    if (++buffer->failed_writes < WRITE_TRIES) {
+        mark_dirty_locked(buffer);
+        return;
+    }
+    buffer->failed_writes = 0;
+    write_errors++;
+}
+
 /* The driver is done with it; maybe in an interrupt handler. */
 static void transfer_done(struct block_request *request)
 {
@@ -200,13 +234,10 @@ static void transfer_done(struct block_request *request)
 
     spin_lock(&cache_lock);
     buffer->is_in_transfer = false;
-    if (request->is_write) {
-        writes_in_progress--;
-        write_errors += request->error != 0;
-        wait_wake_all(&writes_done);
-    } else {
+    if (request->is_write)
+        write_done(buffer, request->error);
+    else
         buffer->is_valid = request->error == 0;
-    }
     wait_wake_all(&buffer->transfer_done);
     dereference_locked(buffer);
     spin_unlock(&cache_lock);
@@ -302,13 +333,7 @@ void buffer_mark_dirty(struct buffer *buffer)
 {
     assert(mutex_is_held(&buffer->lock));
     spin_lock(&cache_lock);
-    if (!buffer->is_dirty) {
-        buffer->is_dirty = true;
-        list_push_back(&dirty_list, &buffer->list_link);
-        dirty_bytes += buffer->size;
-        if (dirty_count++ == 0 || dirty_bytes > bytes_max / 4)
-            wait_wake_all(&flusher_queue);
-    }
+    mark_dirty_locked(buffer);
     spin_unlock(&cache_lock);
 }
 
@@ -390,10 +415,13 @@ static void write_dirty(void)
 
 int buffer_sync(struct block_device *device)
 {
-    uint64_t errors = __atomic_load_n(&write_errors, __ATOMIC_RELAXED);
+    uint64_t errors = __atomic_load_n(&write_errors, __ATOMIC_RELAXED), failures;
     int error;
 
-    write_dirty();
+    do {
+        failures = __atomic_load_n(&write_failures, __ATOMIC_RELAXED);
+        write_dirty();
+    } while (__atomic_load_n(&write_failures, __ATOMIC_RELAXED) != failures);
     error = block_flush(device);
     return __atomic_load_n(&write_errors, __ATOMIC_RELAXED) != errors ? -EIO : error;
 }

@@ -19,6 +19,7 @@ struct buffer {
     bool is_valid;               /* (c) the data is the block's */
     bool is_dirty;               /* (c) and the disk's is older */
     bool is_in_transfer;         /* (c) the driver has it */
+    unsigned failed_writes;      /* (c) how often in a row */
     struct list_node hash_link;  /* (c) */
     struct list_node list_link;  /* (c) on the dirty list or the idle list, or on none */
     struct wait_queue transfer_done;

@@ -227,6 +227,14 @@ void mount_sync_all(void)
     mutex_unlock(&mounts_mutex);
 }
 
+void mount_evict_all(void)
+{
+    mutex_lock(&mounts_mutex);
+    list_for_each (&mount_list, mount, struct mount, link)
+        (void)!vnode_evict_all(mount);
+    mutex_unlock(&mounts_mutex);
+}
+
 void mount_shutdown_all(void)
 {
     mutex_lock(&mounts_mutex);

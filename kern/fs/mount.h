@@ -84,8 +84,9 @@ void mount_cross_down(struct vnode **vnode);
 /* Replace *vnode by the directory that it covers, while it is the root of a mounted one. */
 void mount_cross_up(struct vnode **vnode);
 
-/* Sync or shut down all. */
+/* Sync or shut down all; throw out what vnodes are idle. */
 void mount_sync_all(void);
+void mount_evict_all(void);
 void mount_shutdown_all(void);
 
 /* What /proc/mounts shows of the mount number `index` (0 is `/`). False: there is none. */

@@ -290,10 +290,26 @@ static __attribute__((noinline)) void two_panics(void)
     panic("one of two");
 }
 
+static __attribute__((noinline)) void forget_memory(void *unused)
+{
+    (void)unused;
+    (void)!clock_sleep_until(clock_monotonic() + NSEC_PER_SEC);
+    for (int i = 0; i < 3; i++)
+        (void)!kmalloc(100);
+    (void)!page_alloc(1);
+}
+
+/* When programs run already. */
+static void leak(void)
+{
+    thread_start_kernel("leaker", forget_memory, NULL);
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
 } bugs[] = {
+    {"leak", leak},
     {"use_after_free", use_after_free},
     {"heap_overflow", heap_overflow},
     {"heap_overflow_in_library", heap_overflow_in_library},

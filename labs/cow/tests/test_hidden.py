@@ -124,17 +124,20 @@ def test_permissions(duet: Duet) -> None:
 def test_shared_mappings(duet: Duet) -> None:
     """What is MAP_SHARED is everybody's after fork, whoever writes; beside it private pages."""
     with duet.probe() as probe:
-        va, key = duet.address(3), duet.word()
+        va, key = duet.address(4), duet.word()
         private, private_contents = filled(duet, probe, 2)
-        probe.do(1, "map", va, 3, "rw", "shared")
-        probe.do(1, "fill", va, 3, key)
-        contents = Contents(3, key)
+        probe.do(1, "map", va, 4, "rw", "shared")
+        probe.do(1, "fill", va, 3, key)  # nobody has touched the last one before fork
+        contents = Contents(4)
+        contents.fill(0, key, 3 * 512)
         probe.do(1, "fork", 2)
         for page in private_contents.pages:
             count_frames(duet, probe, page, 1, STEP_SHARE)
         hint = "MAP_SHARED memory is not copied, neither by fork nor by a write."
-        for writer in (2, 1, 2):
+        for writer in (2, 1, 2, 1):
             place = 8 * duet.random.randrange(3 * 512)
+            if writer == 1:
+                place = 3 * PAGE + 8 * duet.random.randrange(512)
             contents.put(place, duet.word())
             probe.do(writer, "put", va + place, contents.words[place // 8])
             for process in (1, 2):
