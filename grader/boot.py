@@ -31,6 +31,7 @@ from grader.machine import (
     die_with_parent,
     split_words,
 )
+from grader.schedules import with_schedule
 
 USAGE_ERROR = 2
 
@@ -51,6 +52,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--seed", default="", help="of a repeatable run")
     parser.add_argument("--fail", default="", help="what is to fail: alloc:K,...")
     parser.add_argument("--vmspace", default="", help="how the vkernel runs user programs")
+    parser.add_argument("--schedule", default="", help="a file with the choices of such a run")
     return parser.parse_args()
 
 
@@ -171,6 +173,7 @@ def main() -> int:
         vmspace=options.vmspace.strip() or None,
     )
     try:
+        setup = with_schedule(setup, options.schedule.strip())
         check_trace(setup)
         check_memory(options.machine, options.memory)
         with tempfile.TemporaryDirectory(prefix="duet-") as scratch:

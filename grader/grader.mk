@@ -67,9 +67,9 @@ start-boot: $(BUILD)/$(boot_machine)/duet $(OUT)/root.img
 	    --image $(OUT)/root.img --memory "$$MEM" $(if $(value CMD),--command "$$CMD") \
 	    --files "$$FILES" --kernel-arguments "$$KERNEL_ARGS" --disks "$$DISK" \
 	    --timeout "$$TIMEOUT" --trace "$$TRACE" --seed "$$SEED" --fail "$$FAIL" \
-	    --vmspace "$$VMSPACE"; $(keep_status)
+	    --vmspace "$$VMSPACE" --schedule "$$SCHEDULE"; $(keep_status)
 
-ifneq ($(filter run qemu boot,$(MAKECMDGOALS)),)
+ifneq ($(filter run qemu boot explore replay,$(MAKECMDGOALS)),)
 exit_status := $(OUT)/tools/exit-status.so
 ifneq ($(shell mkdir -p $(OUT)/tools; test $(exit_status) -nt grader/exit_status.c || \
                $(CC) -shared -fPIC -o $(exit_status) grader/exit_status.c || echo failed),)

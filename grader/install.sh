@@ -1,5 +1,6 @@
 #!/bin/sh
-# See that the tools for a target are here: install.sh run|qemu|gdb|qemu-gdb|check|bench|handout
+# See that the tools for a target are here:
+# install.sh run|qemu|gdb|qemu-gdb|replay|check|bench|handout
 #
 # What is missing is installed with apt, announced first; where that cannot be done, the one
 # command to type is printed. A tool that is too old gets a sentence. Silent when all is well.
@@ -32,7 +33,7 @@ case $target in
 qemu | qemu-gdb | check | bench) need qemu-system-x86_64 qemu-system-x86 ;;
 esac
 case $target in
-gdb | qemu-gdb | check) need gdb gdb ;;
+gdb | qemu-gdb | replay | check) need gdb gdb ;;
 esac
 case $target in
 handout | check)

@@ -171,9 +171,11 @@ void machine_schedule_tick(void)
 
 bool machine_schedule_wait(void)
 {
+    uint64_t before = machine_schedule_ready(); /* those that wait for a spinlock */
+
     if (console_take_input(next_event == NSEC_NEVER))
         return true;
-    if (machine_schedule_ready() != 0)
+    if (machine_schedule_ready() != before)
         return true; /* an interrupt from outside */
     if (next_event == NSEC_NEVER)
         return false;

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 from pathlib import Path
-from typing import List
+from typing import List, Optional
 
 import pytest
 
 from grader.machine import Outcome, run
-from grader.tests.support import HANG, both_machines, make_setup
+from grader.schedules import Schedule, shrink
+from grader.tests.conftest import Boot
+from grader.tests.support import HANG, both_machines, clean_environment, make_setup
 
 WORK = "for i in 1 2 3; do (seq 20 | sort -r | wc -l) & done; wait; ls / | wc -l"
 
@@ -64,3 +68,65 @@ def test_all_choices_are_recorded(machine: str) -> None:
 def test_the_number_of_points_can_be_bounded() -> None:
     setup = make_setup("vkernel", seed=1, command="true", kernel_arguments=("points=5000",))
     assert run(setup, timeout=HANG).panic == "no end after 5000 scheduling points"
+
+
+# --- The search --------------------------------------------------------------------------------
+
+# Which of two programs is first depends on the schedule: what is wanted is no bug of the kernel's.
+TWO = "echo a & echo b; wait"
+
+
+def explore(**variables: object) -> "subprocess.CompletedProcess[str]":
+    words = [f"{name}={value}" for name, value in variables.items()]
+    return subprocess.run(
+        ["make", "-s", "explore", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        env=clean_environment(),
+    )
+
+
+@pytest.mark.parametrize("strategy", ["random", "pct:4", "bounded:1"])
+def test_what_fails_is_shrunk_and_replayed(strategy: str, make_boot: Boot) -> None:
+    done = explore(CMD=TWO, SEEDS=1000, STRATEGY=strategy, EXPECT="same")
+    assert done.returncode == 1, done.stdout
+    assert re.search(r"^output: line 1 of the output is '.', not '.'$", done.stdout, re.M)
+    assert re.search(r"^\* 1 choices make it fail", done.stdout, re.M), done.stdout
+    marked = re.findall(r"^\* +\d+ +\d +\d+ sh, process \d+ .*", done.stdout, re.M)
+    assert len(marked) == 1, done.stdout
+    command = re.search(r"^  (make -s replay SEED=.*)$", done.stdout, re.M)
+    assert command
+    calm = make_boot(CMD=TWO, SEED=1, KERNEL_ARGS="schedule=").stdout
+    for _ in range(3):
+        replayed = subprocess.run(
+            command.group(1), shell=True, stdout=subprocess.PIPE, env=clean_environment()
+        )
+        assert replayed.stdout.decode() != calm
+
+
+def test_a_space_is_exhausted() -> None:
+    done = explore(CMD=TWO, SEEDS=100, STRATEGY="bounded:0")
+    assert done.returncode == 0
+    assert re.search(r"^explore: no failure in \d+ schedules", done.stdout), done.stdout
+    assert "These are all with at most 0 preemptions: " in done.stdout
+
+
+def test_a_command_that_always_fails_is_reported() -> None:
+    done = explore(CMD="true", KERNEL_ARGS="points=5000")
+    assert done.returncode == 1
+    assert "panic: no end after 5000 scheduling points" in done.stdout
+
+
+def test_a_strategy_must_exist() -> None:
+    done = explore(CMD="true", STRATEGY="lucky")
+    assert done.returncode == 2 and "STRATEGY=lucky: it is random[:N], pct[:D]" in done.stdout
+
+
+@pytest.mark.parametrize("wanted", [set(), {"3"}, {"0", "77"}, {"5", "6", "7", "50"}])
+def test_shrinking_finds_what_is_needed(wanted: set) -> None:
+    def fails(candidates: List[Schedule]) -> Optional[int]:
+        found = [i for i, candidate in enumerate(candidates) if wanted <= set(candidate)]
+        return found[0] if found else None
+
+    assert set(shrink(tuple(map(str, range(100))), fails)) == wanted

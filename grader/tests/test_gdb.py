@@ -449,3 +449,44 @@ def test_a_kernel_that_was_started_by_hand(tmp_path: Path) -> None:
     output = run(["gdb", "-nx", "-batch", "-x", SCRIPT, "-x", str(script), "--args",
                   kernel, "-R", str(IMAGE), "-c", "uname -s"])
     assert_in_order(["sys_uname", "user_loop", "uname", "main"], functions(output))
+
+
+TRAVEL = r"""
+echo === first\n
+duet goto 4000
+print 'schedule_point.c'::run.hash
+echo === second\n
+duet goto 4600
+break spin_lock
+print 'schedule_point.c'::run.hash
+echo === third\n
+duet back 600
+print 'schedule_point.c'::run.hash
+echo === fourth\n
+duet back
+duet goto 4600
+print 'schedule_point.c'::run.hash
+echo === late\n
+duet goto 99999999
+"""
+
+
+def test_events_of_a_seeded_run_can_be_visited_again(tmp_path: Path) -> None:
+    file = tmp_path / "travel.gdb"
+    file.write_text(TRAVEL)
+    schedule = tmp_path / "schedule"
+    schedule.write_text("")
+    start = f"duet boot --image {IMAGE} --cpus 2 --command 'echo a & echo b; wait' --seed 5"
+    found = sections(
+        run(
+            ["gdb", "-nx", "-q", "-batch", str(BUILD / "vkernel" / "duet"), "-x", SCRIPT]
+            + ["-ex", f"{start} --schedule {schedule}", "-x", str(file)]
+        )
+    )
+    assert re.match(r"event 4000: cpu \d, ", found["first"]), found["first"]
+    assert re.match(r"event 4600: cpu \d, ", found["second"])
+    hashes = {name: re.findall(r"^\$\d+ = (\d+)$", found[name], re.M) for name in found}
+    assert len(hashes["first"]) == len(hashes["second"]) == 1
+    assert hashes["first"] == hashes["third"] != hashes["second"] == hashes["fourth"]
+    assert "event 3999: " in found["fourth"]
+    assert "the run ended before event 99999999" in found["late"]

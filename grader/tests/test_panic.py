@@ -155,12 +155,24 @@ def test_the_last_events_are_shown(machine: str) -> None:
     assert re.search(rf"^cpu \d: thread {line.group(1)} 'true', process 1$", report, re.MULTILINE)
 
 
-def test_a_deadlock_says_who_waits_for_what() -> None:
-    words = ("seed=3", "bug=deadlock")
+def report_of_deadlock(bug: str) -> str:
+    words = ("seed=3", f"bug={bug}")
     setup = make_setup("vkernel", build=build(), kernel_arguments=words, command="true")
     outcome = run(setup, timeout=HANG)
     assert outcome.panic == "deadlock: no thread can run, and no event will change that"
-    report = outcome.panic_report()
+    return outcome.panic_report()
+
+
+def test_a_deadlock_of_spinlocks_says_who_waits_for_what() -> None:
+    report = report_of_deadlock("spinning_deadlock")
+    waits = r"^cpu (\d), thread \d+ '(\w+)' waits for spinlock '(.*)', which cpu (\d) holds$"
+    found = sorted(re.findall(waits, report, re.M))
+    assert [line[0] + line[3] for line in found] == ["01", "10"], report
+    assert {line[1:3] for line in found} == {("start", "planted right"), ("righty", "planted left")}
+
+
+def test_a_deadlock_says_who_waits_for_what() -> None:
+    report = report_of_deadlock("deadlock")
     waits = r"^thread (\d+) '(\w+)' waits for mutex '(.*)', which (.*) holds$"
     found = re.findall(waits, report, re.M)
     (left, *lefty), (right, *righty) = found

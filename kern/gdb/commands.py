@@ -58,7 +58,7 @@ class Subcommand(gdb.Command):
         too_many = len(words) > len(self.usage.split()) and not is_open
         if len(words) < len(required) or too_many:
             raise DuetError(f"Usage: duet {self.name} {self.usage}")
-        if self.run not in (boot, programs.break_program) and gdb.selected_thread() is None:
+        if self.run not in (boot, go_to, programs.break_program) and gdb.selected_thread() is None:
             raise DuetError("the machine is not running")
         self.run(words)
 
@@ -254,14 +254,32 @@ def boot(words: List[str]) -> None:
     """Start the machine that this kernel is for, and stop where the kernel begins.
 
     Options: --image FILE, --cpus N, --memory SIZE, --command COMMAND, --disks 'FILE...',
-    --kernel-arguments 'WORD...'."""
+    --kernel-arguments 'WORD...', --seed N, --schedule FILE."""
     import session  # what runs machines is not needed for a kernel that runs already
 
     session.boot(words)
 
 
+def go_to(words: List[str]) -> None:
+    """Stop at an event of a run with a seed, by its number.
+
+    If the run has gone further, the same one is made once more up to there."""
+    import session
+
+    session.go_to(number(words[0]))
+
+
+def go_back(words: List[str]) -> None:
+    """Stop so many events earlier (1) in a run with a seed: the same one, made once more."""
+    import session
+
+    session.go_to(session.event() - (number(words[0]) if words else 1))
+
+
 COMMANDS = (
     ("boot", boot, "[OPTION]..."),
+    ("goto", go_to, "EVENT"),
+    ("back", go_back, "[N]"),
     ("ps", show_processes, ""),
     ("cpus", show_cpus, ""),
     ("cpu", select_cpu, "N"),

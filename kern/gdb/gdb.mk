@@ -6,7 +6,8 @@
 
 GDB ?= gdb
 debug = $(GDB) -q $(BUILD)/$1/duet -x kern/gdb/duet.py \
-            -ex 'duet boot --image $(OUT)/root.img' $(value GDBFLAGS)
+            -ex 'duet boot --image $(OUT)/root.img' \
+            $(if $(value UNTIL),-ex 'duet goto $(value UNTIL)') $(value GDBFLAGS)
 
 gdb: $(BUILD)/vkernel/duet $(OUT)/root.img ## Duet as a process, under gdb
 	@$(call debug,vkernel)

@@ -217,6 +217,26 @@ static __attribute__((noinline)) void deadlock(void)
     wait_for_ever_without_time();
 }
 
+static struct spinlock left_spinlock = SPINLOCK_INITIALIZER("planted left", LOCK_FUTEX);
+static struct spinlock right_spinlock = SPINLOCK_INITIALIZER("planted right", LOCK_FUTEX);
+
+static __attribute__((noinline)) void spin_on_both(void *right_first)
+{
+    struct spinlock *first = right_first != NULL ? &right_spinlock : &left_spinlock;
+    struct spinlock *second = right_first != NULL ? &left_spinlock : &right_spinlock;
+
+    spin_lock(first);
+    while (__atomic_load_n(&second->locked, __ATOMIC_RELAXED) == 0)
+        cpu_relax();
+    spin_lock_nested(second);
+}
+
+static __attribute__((noinline)) void spinning_deadlock(void)
+{
+    thread_start_kernel("righty", spin_on_both, &right_spinlock);
+    spin_on_both(NULL);
+}
+
 /* Something always happens, but nothing comes of it. */
 static __attribute__((noinline)) void livelock(void)
 {
@@ -328,6 +348,7 @@ static const struct {
     {"preempted", panic_beside_a_preempted_thread},
     {"two_panics", two_panics},
     {"deadlock", deadlock},
+    {"spinning_deadlock", spinning_deadlock},
     {"livelock", livelock},
     {"call_nowhere", call_nowhere},
 };
