@@ -12,6 +12,9 @@ MAKEFLAGS += --no-builtin-rules
 
 ALL_MACHINES := vkernel x86_64
 MACHINE ?= $(ALL_MACHINES)
+ifeq ($(MACHINE),both)
+override MACHINE := $(ALL_MACHINES)
+endif
 ifneq ($(filter-out $(ALL_MACHINES),$(MACHINE)),)
 $(error MACHINE is $(MACHINE): it must be one of $(ALL_MACHINES))
 endif
@@ -60,8 +63,8 @@ Q   := $(if $(filter 1,$(V)),,@)
 SAY := @$(if $(filter 1,$(V))$(findstring s,$(filter-out --%,$(firstword -$(MAKEFLAGS)))),:,echo)
 
 # Before anything else: are the tools here?
-needing_tools := $(firstword $(filter check bench handout qemu boot run explore replay \
-                     gdb qemu-gdb,$(MAKECMDGOALS)))
+needing_tools := $(firstword $(filter check grade package check-grader bench handout qemu boot \
+                     run explore replay gdb qemu-gdb,$(MAKECMDGOALS)))
 ifneq ($(needing_tools),)
 tools_message := $(shell grader/install.sh $(needing_tools))
 ifneq ($(.SHELLSTATUS),0)
@@ -74,7 +77,7 @@ COMPILER_HEADERS := $(shell $(CC) -print-file-name=include)
 
 all: kernels root-image $(if $(filter build,$(OUT)$(SAN)),compile_commands.json) ## Build both kernels (or MACHINE=vkernel|x86_64) and the root image
 
-include kern/kernel.mk user/user.mk grader/grader.mk grader/explore.mk kern/gdb/gdb.mk
+include kern/kernel.mk user/user.mk grader/grader.mk grader/explore.mk grader/grade.mk kern/gdb/gdb.mk
 
 help: ## Show this list
 	@echo 'Duet: one kernel, two machines.  Usage: make TARGET [VARIABLE=VALUE ...]'

@@ -69,7 +69,7 @@ start-boot: $(BUILD)/$(boot_machine)/duet $(OUT)/root.img
 	    --timeout "$$TIMEOUT" --trace "$$TRACE" --seed "$$SEED" --fail "$$FAIL" \
 	    --vmspace "$$VMSPACE" --schedule "$$SCHEDULE"; $(keep_status)
 
-ifneq ($(filter run qemu boot explore replay,$(MAKECMDGOALS)),)
+ifneq ($(filter run qemu boot grade explore replay,$(MAKECMDGOALS)),)
 exit_status := $(OUT)/tools/exit-status.so
 ifneq ($(shell mkdir -p $(OUT)/tools; test $(exit_status) -nt grader/exit_status.c || \
                $(CC) -shared -fPIC -o $(exit_status) grader/exit_status.c || echo failed),)

@@ -30,7 +30,7 @@ need python3 python3
 echo '#include <stdio.h>' | "${CC:-gcc}" -E - >/dev/null 2>&1 || missing="$missing libc6-dev"
 
 case $target in
-qemu | qemu-gdb | check | bench) need qemu-system-x86_64 qemu-system-x86 ;;
+qemu | qemu-gdb | check | bench | grade) need qemu-system-x86_64 qemu-system-x86 ;;
 esac
 case $target in
 gdb | qemu-gdb | replay | check) need gdb gdb ;;
@@ -43,15 +43,20 @@ handout | check)
 esac
 case $target in
 bench) need linux.uml user-mode-linux ;;
-check)
+check | grade)
     need_python pytest python3-pytest
+    need bwrap bubblewrap
+    /usr/bin/python3 -c 'import tomllib' 2>/dev/null || need_python tomli python3-tomli
+    ;;
+esac
+case $target in
+check)
     need_python xdist python3-pytest-xdist
     need clang clang
     need clang-format clang-format
     need musl-gcc musl-tools
     need man man-db
     need mandoc mandoc
-    need bwrap bubblewrap
     [ -x /usr/bin/busybox ] || missing="$missing busybox-static"
     ;;
 esac
@@ -96,7 +101,7 @@ fi
 too_old e2fsprogs "$(mke2fs -V 2>&1 | number)" 1.43
 too_old python3 "$(python3 --version | number)" 3.8
 case $target in
-qemu | qemu-gdb | check | bench)
+qemu | qemu-gdb | check | bench | grade)
     too_old QEMU "$(qemu-system-x86_64 --version | sed -n 's/.*emulator version//p' | number)" 5
     ;;
 esac

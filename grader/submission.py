@@ -151,7 +151,11 @@ def _folder_entries(source: Path) -> List[_Entry]:
     pending: List[Tuple[Path, str, int]] = [(source, "", 0)]
     while pending:
         folder, prefix, depth = pending.pop()
-        with os.scandir(folder) as listing:
+        try:
+            listing = os.scandir(folder)
+        except OSError:
+            continue  # whoever wants a file in it is told
+        with listing:
             for item in listing:
                 path = prefix + item.name
                 if len(entries) > MAX_MEMBERS:

@@ -1,0 +1,24 @@
+"""`python3 -m grader COMMAND ...`: the grader's commands, one module each."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+COMMANDS = {
+    "grade": "judge one submission",
+}
+
+
+def main() -> int:
+    name = sys.argv[1] if len(sys.argv) > 1 else ""
+    if name not in COMMANDS:
+        print("usage: python3 -m grader COMMAND ...; COMMAND --help says more", file=sys.stderr)
+        for command, text in COMMANDS.items():
+            print(f"    {command:10} {text}", file=sys.stderr)
+        return 2
+    return int(importlib.import_module(f"grader.{name}").main(sys.argv[2:]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

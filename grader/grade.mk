@@ -1,0 +1,26 @@
+# Grading: labs/*/lab.toml says what is judged, the package grader/ does it.
+
+.PHONY: grade start-grade
+
+#v   SUBMISSION=PATH          what was handed in: a folder, archive, repository (grade)
+#v   ONLY='TEST ...'          only these tests                                 (grade)
+#v   CHALLENGE=HEX            the same random choices as another run           (grade)
+$(foreach name,SUBMISSION ONLY CHALLENGE,$(eval $(call hand_over,$(name))))
+
+# On which machines: the vkernel, unless something is said.
+grade_machines := $(if $(filter-out file default undefined,$(origin MACHINE)),$(MACHINE),vkernel)
+
+# The tree in which one works is judged as it is; a submission, in a tree of its own.
+grade: start-grade ## Judge LAB=NAME: points, and what is wrong (MACHINE=both, SUBMISSION=...)
+	$(end)
+
+ifeq ($(LAB)$(filter-out grade,$(MAKECMDGOALS)),)
+ifneq ($(filter grade,$(MAKECMDGOALS)),)
+$(error Say LAB=NAME: one of $(patsubst labs/%/lab.toml,%,$(wildcard labs/*/lab.toml)))
+endif
+endif
+
+start-grade: $(OUT)/root.img $(if $(value SUBMISSION),,$(grade_machines:%=$(BUILD)/%/duet))
+	@$(PYTHON) -m grader grade --lab $(LAB) --machine '$(grade_machines)' --image $(OUT)/root.img \
+	    --cache $(OUT)/grade --submission "$$SUBMISSION" --build $(BUILD) --only "$$ONLY" \
+	    --challenge "$$CHALLENGE"; $(keep_status)
