@@ -7,6 +7,8 @@ import sys
 
 COMMANDS = {
     "grade": "judge one submission",
+    "batch": "judge a class",
+    "regrade": "judge a class again, and show what changes before it counts",
 }
 
 

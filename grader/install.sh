@@ -51,6 +51,7 @@ check | grade)
 esac
 case $target in
 check)
+    need chromium chromium
     need_python xdist python3-pytest-xdist
     need clang clang
     need clang-format clang-format

@@ -31,7 +31,7 @@ from grader import image as images
 from grader import pristine, sandbox
 from grader.hostile import read_text
 from grader.lab import ROOT, Lab, size_in_bytes
-from grader.machine import Setup, run
+from grader.machine import Setup, die_with_parent, run
 from grader.pristine import Pristine
 from grader.result import (
     BROKEN,
@@ -259,8 +259,9 @@ class _Bench:
         if not kernel.is_file():
             take_kernel(build / machine / "duet", kernel)
         setup = Setup(machine, self.image, command="true", cpus=1, memory="32M", seed=1)
-        with _environment({"DUET_SANDBOX": sandbox_name(self.judge.confinement)}):
-            outcome = run(setup.with_(build=self.work / "pristine"), timeout=300.0)
+        confinement = self.judge.confinement if self.judge.confinement.layers else None
+        setup = setup.with_(build=self.work / "pristine", confinement=confinement)
+        outcome = run(setup, timeout=300.0)
         return outcome.ended and outcome.status == 0
 
     def _pytest(self, machine: str, names: Sequence[str], attempt: int) -> Dict[str, Run]:
@@ -285,6 +286,7 @@ class _Bench:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=self._pytest_environment(),
+                preexec_fn=die_with_parent,
             ) as process:
                 said: Dict[str, Run] = {}
                 is_last = False
@@ -368,23 +370,6 @@ def sandbox_name(confinement: sandbox.Confinement) -> str:
     """The choice that leads to this confinement."""
     names = [name for name, layers in sandbox.choices() if layers == confinement.layers]
     return names[0] if names else "none"
-
-
-class _environment:
-    """These variables, for a while."""
-
-    def __init__(self, changes: Dict[str, str]) -> None:
-        self.changes = changes
-
-    def __enter__(self) -> None:
-        self.before = {name: os.environ.get(name) for name in self.changes}
-        os.environ.update(self.changes)
-
-    def __exit__(self, *_: object) -> None:
-        for name, text in self.before.items():
-            os.environ.pop(name, None)
-            if text is not None:
-                os.environ[name] = text
 
 
 class workspace:

@@ -73,6 +73,7 @@ class Setup:
     trace: Optional[Path] = None  # where the event trace goes (grader/trace.py)
     options: Tuple[str, ...] = ()  # more options of the vkernel or QEMU itself
     seed: Union[int, str, None] = None  # of a repeatable run (docs/determinism.md)
+    confinement: Optional[sandbox.Confinement] = None  # else what DUET_SANDBOX says
     ram: Optional[Path] = None  # a file that is the machine's memory (grader/ram.py)
     descriptors: Tuple[int, ...] = ()  # what the machine's process inherits, beside the usual
     fail: Optional[str] = None  # what is to fail (kern/fail.c)
@@ -220,7 +221,7 @@ class Running:
     process: "subprocess.Popen[bytes]" = field(init=False)
 
     def __post_init__(self) -> None:
-        self.confinement = sandbox.from_environment()
+        self.confinement = self.setup.confinement or sandbox.from_environment()
         self.scratch = Path(tempfile.mkdtemp(prefix="duet-"))
         try:
             self._start()
