@@ -111,7 +111,7 @@ def explore(
     every: int = 1,
     timeout: float = 60.0,
 ) -> Summary:
-    """Try each K of these kinds, or `every` so-manieth."""
+    """Try each K of these kinds, or only one in `every`."""
     setup = setup.with_(kernel_arguments=("check-leaks", *setup.kernel_arguments))
     summary = Summary(count(setup, timeout))
     targets = [f"{kind}:{k + 1}" for kind in kinds for k in range(0, summary.reached[kind], every)]
@@ -169,7 +169,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--command", required=True)
     parser.add_argument("--kinds", default="", help="of " + ",".join(KINDS))
     parser.add_argument("--jobs", default="")
-    parser.add_argument("--every", default="", help="try only every so-manieth")
+    parser.add_argument("--every", default="", help="try only one in so many")
     parser.add_argument("--cpus", default="2")
     parser.add_argument("--memory", default="128M")
     parser.add_argument("--seed", default="")

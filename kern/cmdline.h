@@ -16,7 +16,7 @@
  *      strict          repeatable also with programs that compute for long; slow
  *      strategy=, schedule=  and choose its schedule so (kern/schedule_strategy.c)
  *      record[=all]    tell the results channel who went on where (kern/schedule_record.c)
- *      from=N          leave the first N scheduling points of the run alone
+ *      from=N          leave the scheduling points before number N alone
  *      points=N        panic after so many scheduling points; livelock=N: after so many in which
  *                      no system call came to an end
  *      until=N         call schedule_arrived() at point N, for debuggers
