@@ -29,3 +29,8 @@ start-explore: $(BUILD)/vkernel/duet $(OUT)/root.img
 	    --disks "$$DISK" --timeout "$$TIMEOUT" --seed "$$SEED" --seeds "$$SEEDS" \
 	    --strategy "$$STRATEGY" --jobs "$$JOBS" --expect "$$EXPECT" \
 	    --extra "$(explore_extra)"; $(keep_status)
+
+.PHONY: soak
+soak: $(BUILD)/vkernel/duet $(OUT)/root.img ## 10,000 schedules (SEEDS=N) of the kernel's stress programs
+	@$(PYTHON) -S -m grader.soak --build $(BUILD) --image $(OUT)/root.img \
+	    --seeds "$${SEEDS:-10000}" --jobs "$${JOBS:-2}"

@@ -55,7 +55,6 @@ class Expectation:
 
     status: int
     output: Optional[bytes]  # None: any
-    left: Optional[str]  # memory that is not free at the end; None: any
 
     def failure(self, result: Result) -> Optional[Failure]:
         crash = result.crash()
@@ -65,9 +64,8 @@ class Expectation:
             return Failure("status", f"exit status {result.status}, not {self.status}")
         if self.output is not None and result.output != self.output:
             return Failure("output", describe_difference(self.output, result.output))
-        if self.left is not None and result.summary.get("left") != self.left:
-            now = result.summary.get("left")
-            return Failure("leak", f"{now} at the end, else {self.left}")
+        if result.leaks:
+            return Failure("leak", result.leaks[0])
         return None
 
 
@@ -88,12 +86,12 @@ class Explorer:
         self.seed = seed
         self.jobs = jobs
         self.pool = ThreadPoolExecutor(jobs)
-        self.calm = runner.run(seed, ("record=all",), ())
+        self.calm = runner.run(seed, ("record=all", "check-leaks"), ())
         self.first = first_event(self.calm.steps)
         self.points = max(self.calm.points - self.first, 1)
         limit = SLACK * self.calm.points + LIVELOCK
-        self.limits = (f"points={limit}", f"livelock={LIVELOCK}")
-        self.expected = Expectation(0, None, None)
+        self.limits = ("check-leaks", f"points={limit}", f"livelock={LIVELOCK}")
+        self.expected = Expectation(0, None)
 
     def run(self, attempt: Attempt) -> Result:
         return self.runner.run(attempt.seed, self.limits + attempt.words, attempt.schedule)
@@ -335,16 +333,34 @@ def check_strategy(text: str) -> Tuple[str, Optional[int]]:
     return name, int(parameter) if parameter else None
 
 
-def expectation(options: argparse.Namespace, calm: Result) -> Expectation:
+def expectation(expect: str, calm: Result) -> Expectation:
+    """`expect` is a file with the output, `same`, or empty."""
     output: Optional[bytes] = None
-    if options.expect == "same":
+    if expect == "same":
         output = calm.output
-    elif options.expect:
+    elif expect:
         try:
-            output = Path(options.expect).read_bytes()
+            output = Path(expect).read_bytes()
         except OSError as error:
-            raise ExploreError(f"EXPECT={options.expect}: {error.strerror}") from None
-    return Expectation(calm.status, output, calm.summary.get("left"))
+            raise ExploreError(f"EXPECT={expect}: {error.strerror}") from None
+    return Expectation(calm.status, output)
+
+
+def found_failure(
+    explorer: Explorer, attempt: Attempt, failure: Failure, folder: Path, extra: str
+) -> int:
+    """Shrink what was found, and report it."""
+    runner, schedule = explorer.runner, attempt.schedule
+    if schedule is None:
+        words = explorer.limits + attempt.words + ("record",)
+        schedule = runner.run(attempt.seed, words).schedule()
+    explorer.seed = attempt.seed
+    before = runner.count
+    small = explorer.shrink(schedule, failure)
+    tries = runner.count - before
+    print(f"explore: {len(schedule)} choices shrunk to {len(small)} in {tries} runs.")
+    report(explorer, attempt.seed, small, failure, folder, extra)
+    return FOUND
 
 
 def describe_bounded(search: Bounded) -> str:
@@ -360,7 +376,7 @@ def explore(options: argparse.Namespace, runner: Runner) -> int:
     count = number(options.seeds, 1000, "SEEDS")
     seed = number(options.seed, 1, "SEED")
     explorer = Explorer(runner, seed, max(number(options.jobs, 2, "JOBS"), 1))
-    explorer.expected = expectation(options, explorer.calm)
+    explorer.expected = expectation(options.expect, explorer.calm)
     folder = options.build / "explore"
     failure = explorer.calm.crash() or explorer.expected.failure(explorer.calm)
     if failure is not None:
@@ -386,20 +402,8 @@ def explore(options: argparse.Namespace, runner: Runner) -> int:
         if bounded:
             print(describe_bounded(bounded))
         return 0
-    attempt, failure = found
-    print(f"explore: schedule {runs + 1} fails, seed {attempt.seed} ({rate}).")
-    schedule = attempt.schedule
-    if schedule is None:
-        schedule = explorer.runner.run(
-            attempt.seed, explorer.limits + attempt.words + ("record",)
-        ).schedule()
-    explorer.seed = attempt.seed
-    before = runner.count
-    small = explorer.shrink(schedule, failure)
-    tries = runner.count - before
-    print(f"explore: {len(schedule)} choices shrunk to {len(small)} in {tries} runs.")
-    report(explorer, attempt.seed, small, failure, folder, options.extra)
-    return FOUND
+    print(f"explore: schedule {runs + 1} fails, seed {found[0].seed} ({rate}).")
+    return found_failure(explorer, *found, folder, options.extra)
 
 
 def interrupt(_number: int, _frame: object) -> None:

@@ -116,6 +116,7 @@ class Result:
     errors: str
     summary: Dict[str, str] = field(default_factory=dict)  # the last lines of the results
     steps: List[Step] = field(default_factory=list)
+    leaks: List[str] = field(default_factory=list)
     panic: Optional[str] = None
     ended: bool = False
     hung: bool = False
@@ -158,7 +159,9 @@ def parse_results(text: str, result: Result) -> None:
             result.steps.append(Step.parse(line))
             continue
         key, _, value = line.partition(" ")
-        if key == "panic":
+        if key == "leak:":
+            result.leaks.append(value)
+        elif key == "panic":
             result.panic = value
         elif key == "exit" and not result.hung:
             result.ended, result.status = True, int(value)

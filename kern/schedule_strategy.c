@@ -7,11 +7,10 @@
  *                 random priorities, the highest runs, and at D - 1 of the first K points, drawn at
  *                 random, the priority of who runs there becomes the lowest. A bug that needs D
  *                 ordering constraints is found with a probability of at least 1 / (n * K^(D-1))
- *                 for n threads
- *      list       only the choices of the word schedule= are made, everything else is as
- *                 preferred: whoever runs goes on until it waits. The default if schedule= is
- *                 there. This is how a schedule is replayed, and how a search that enumerates
- *                 schedules makes the next one
+ *                 for n threads. A thread that runs for thousands of points gets the lowest one,
+ * too: it may wait actively list       only the choices of the word schedule= are made, everything
+ * else is as preferred: whoever runs goes on until it waits. The default if schedule= is there.
+ * This is how a schedule is replayed, and how a search that enumerates schedules makes the next one
  *
  * The word schedule=AGENT.COUNT:CHOICE,... names choices. AGENT is the number of a thread, or cN
  * for the interrupt handlers of CPU N; CHOICE is a CPU, or w: give way; where the question is which
@@ -97,6 +96,11 @@ static uint64_t change_points[DEPTH_MAX];
 static uint64_t pct_points; /* how many have passed */
 static int64_t pct_lowest;  /* nobody has a priority as low as this */
 
+/* Who has gone on for so many points may wait for somebody with a lower priority. */
+#define PCT_PATIENCE 4000
+static const struct thread *pct_runner;
+static unsigned pct_streak; /* its points in a row */
+
 static void pct_init(void)
 {
     if (parameters[0] < 1 || parameters[0] > DEPTH_MAX || parameters[1] < 1)
@@ -156,8 +160,13 @@ static bool pct_wants(const struct schedule_question *question)
         if (change_points[i] == pct_points)
             self->schedule_priority = --pct_lowest;
     }
-    if (question->kind == SCHEDULE_RELAX && self != NULL)
-        self->schedule_priority = --pct_lowest; /* or whom it waits for might never run */
+    pct_streak = self == pct_runner ? pct_streak + 1 : 0;
+    pct_runner = self;
+    /* Or whom it waits for might never run. */
+    if (self != NULL && (question->kind == SCHEDULE_RELAX || pct_streak > PCT_PATIENCE)) {
+        self->schedule_priority = --pct_lowest;
+        pct_streak = 0;
+    }
     return true;
 }
 
