@@ -144,17 +144,16 @@ bool fail_count(enum fail_kind kind)
 static void tell(const struct target *target, void (*write)(const char *text, size_t length))
 {
     char piece[96];
-    int length =
-        format(piece, sizeof(piece), "failed: %s %lu in thread '%s':", kind_names[target->kind],
-               target->number, target->thread);
 
-    write(piece, (size_t)length);
+    format(piece, sizeof(piece), "failed: %s %lu in thread '%s':", kind_names[target->kind],
+           target->number, target->thread);
+    write(piece, strlen(piece));
     for (size_t i = 0; i < target->call_count; i++) {
         size_t offset;
         const char *name = symbol_find(target->calls[i] - 1, &offset);
 
-        length = format(piece, sizeof(piece), "%s %s", i > 0 ? " <" : "", name ? name : "?");
-        write(piece, (size_t)length);
+        format(piece, sizeof(piece), "%s %s", i > 0 ? " <" : "", name ? name : "?");
+        write(piece, strlen(piece));
     }
     write("\n", 1);
 }

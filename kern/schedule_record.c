@@ -63,8 +63,17 @@ static void printf_like(1, 2) add(const char *fmt, ...)
     va_list arguments;
 
     va_start(arguments, fmt);
-    length += (size_t)format_v(lines + length, sizeof(lines) - length, fmt, arguments);
+    format_v(lines + length, sizeof(lines) - length, fmt, arguments);
+    length += strlen(lines + length);
     va_end(arguments);
+}
+
+/* A thread's name is a program's choice: nothing in it may look like the end of a column. */
+static void add_name(const char *name)
+{
+    for (; *name != '\0'; name++)
+        add("%c", (unsigned char)*name < ' ' ? '?' : *name);
+    add("\t");
 }
 
 static void add_choice(const struct schedule_question *question, unsigned choice)
@@ -103,8 +112,9 @@ void schedule_record(uint64_t event, const struct schedule_question *question, u
     add_choice(question, question->preferred);
     add("%lx\t", question->alternatives);
     add_choice(question, choice);
-    add("%u\t%d\t%s\t%s\t", thread->number, thread->process != NULL ? thread->process->pid : 0,
-        thread->name, name != NULL ? name : "-");
+    add("%u\t%d\t", thread->number, thread->process != NULL ? thread->process->pid : 0);
+    add_name(thread->name);
+    add_name(name != NULL ? name : "-");
     add_calls(thread, fp);
     lines[length - 1] = '\n'; /* instead of the last space or tab */
     __atomic_store_n(&is_someones, false, __ATOMIC_RELEASE);

@@ -10,7 +10,7 @@ from typing import List, Optional
 import pytest
 
 from grader.machine import Outcome, run
-from grader.schedules import Schedule, shrink
+from grader.schedules import Schedule, Step, shrink
 from grader.tests.conftest import Boot
 from grader.tests.support import HANG, both_machines, clean_environment, make_setup
 
@@ -63,6 +63,15 @@ def test_all_choices_are_recorded(machine: str) -> None:
         events = [int(line[0]) for line in lines]
         assert events == sorted(events)
     assert all(line[4] == line[6] for line in lines), "a choice that is not the preferred one"
+
+
+def test_a_thread_may_have_any_name() -> None:
+    command = r"""cd /tmp; f=$(printf 'a\tb\nc'); cp /bin/true "$f"; "./$f" """
+    setup = make_setup("vkernel", seed=1, command=command, kernel_arguments=("record=all",))
+    outcome = run(setup, timeout=HANG)
+    steps = [line for line in outcome.results.splitlines() if line[:1] == "@"]
+    names = {Step.parse(line).name for line in steps}
+    assert outcome.status == 0 and "a?b?c" in names
 
 
 def test_the_number_of_points_can_be_bounded() -> None:

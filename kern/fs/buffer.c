@@ -415,13 +415,15 @@ static void write_dirty(void)
 
 int buffer_sync(struct block_device *device)
 {
-    uint64_t errors = __atomic_load_n(&write_errors, __ATOMIC_RELAXED), failures;
-    int error;
+    uint64_t errors = __atomic_load_n(&write_errors, __ATOMIC_RELAXED), before;
+    uint64_t failures = __atomic_load_n(&write_failures, __ATOMIC_RELAXED);
+    int error, tries = 0;
 
     do {
-        failures = __atomic_load_n(&write_failures, __ATOMIC_RELAXED);
+        before = failures;
         write_dirty();
-    } while (__atomic_load_n(&write_failures, __ATOMIC_RELAXED) != failures);
+        failures = __atomic_load_n(&write_failures, __ATOMIC_RELAXED);
+    } while (failures != before && ++tries < WRITE_TRIES);
     error = block_flush(device);
     return __atomic_load_n(&write_errors, __ATOMIC_RELAXED) != errors ? -EIO : error;
 }
