@@ -22,11 +22,11 @@ endif
 # Everything that is made lies below OUT.
 OUT ?= build
 
-# SAN=address|undefined: the vkernel checked by one of the compiler's sanitizers.
+# SAN=address|undefined|thread: the vkernel checked by one of the compiler's sanitizers.
 SAN ?=
 ifneq ($(SAN),)
-ifneq ($(filter-out address undefined,$(SAN)),)
-$(error SAN is $(SAN): it must be address or undefined)
+ifneq ($(filter-out address undefined thread,$(SAN)),)
+$(error SAN is $(SAN): it must be address, undefined or thread)
 endif
 ifneq ($(filter qemu%,$(MAKECMDGOALS))$(filter x86_64,$(firstword $(MACHINE))),)
 $(error SAN=$(SAN) is for MACHINE=vkernel: sanitizers need a host process to live in)
@@ -91,7 +91,7 @@ clean: ## Remove everything that was made
 #v Variables:
 #v   MACHINE=vkernel|x86_64   only this machine (default: both; for boot: vkernel)
 #v   RELEASE=1                optimised, without checks, in build/release/
-#v   SAN=address|undefined    the vkernel under a sanitizer, in build/san-*/  (run, boot, check)
+#v   SAN=address|undefined|thread  the vkernel under a sanitizer, in build/san-*/  (run, boot, check)
 #v   CC=clang                 another compiler;  WERROR=1 warnings are errors;  V=1 show commands
 
 # compile_commands.json, for editors: one entry a source, with the command that compiles it.

@@ -4,6 +4,9 @@
 
 CPUS   ?= 2
 MEM    ?= 128M
+ifeq ($(SAN),thread)
+SEED   ?= 1
+endif
 PYTHON := $(firstword $(wildcard /usr/bin/python3) python3)
 
 #v

@@ -17,6 +17,8 @@ KERNEL_CFLAGS := -std=gnu11 $(OPTIMISE) -fno-omit-frame-pointer -fno-strict-alia
                  -fno-stack-protector -fcf-protection=none $(WARNINGS) -I.
 SAN_CFLAGS_address   := -fsanitize=address -DSAN_ADDRESS
 SAN_CFLAGS_undefined := -fsanitize=undefined -fno-sanitize-recover=all
+SAN_CFLAGS_thread    := -fsanitize=thread -DSAN_THREAD $(if $(findstring clang,$(CC)), \
+                          -mllvm -tsan-distinguish-volatile, --param tsan-distinguish-volatile=1)
 SAN_CFLAGS    := $(SAN_CFLAGS_$(SAN))
 KERNEL_CFLAGS += $(SAN_CFLAGS)
 

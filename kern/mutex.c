@@ -25,7 +25,7 @@ static void check_order(const struct mutex *mutex, const struct thread *self, bo
 {
     const struct mutex *newest = self->held;
 
-    if (mutex->holder == self)
+    if (__atomic_load_n(&mutex->holder, __ATOMIC_RELAXED) == self)
         panic("mutex '%s' taken twice by one thread", mutex->name);
     if (newest != NULL &&
         (mutex->rank < newest->rank || (mutex->rank == newest->rank && !is_nested)))
@@ -36,7 +36,7 @@ static void check_order(const struct mutex *mutex, const struct thread *self, bo
 
 static void note_taken(struct mutex *mutex, struct thread *self, vaddr_t caller)
 {
-    mutex->holder = self;
+    __atomic_store_n(&mutex->holder, self, __ATOMIC_RELAXED); /* others look, if it is they */
 #ifdef DEBUG
     mutex->taken_at = caller;
     mutex->previous = self->held;
@@ -104,7 +104,7 @@ void mutex_unlock(struct mutex *mutex)
         link = &(*link)->previous;
     *link = mutex->previous;
 #endif
-    mutex->holder = NULL;
+    __atomic_store_n(&mutex->holder, NULL, __ATOMIC_RELEASE);
     if (!list_is_empty(&mutex->waiters.waiters))
         trace_name(TRACE_LOCK_RELEASED, mutex->name);
     wait_wake_one(&mutex->waiters);

@@ -25,6 +25,7 @@
 #include "kern/mutex.h"
 #include "kern/print.h"
 #include "kern/process.h"
+#include "kern/sanitizer.h"
 #include "kern/schedule_point.h"
 #include "kern/spinlock.h"
 #include "kern/string.h"
@@ -71,7 +72,7 @@ bool cpus_stop(struct cpu *self)
     return true;
 }
 
-bool stop_is_wanted(void)
+not_instrumented bool stop_is_wanted(void)
 {
     const void *other = __atomic_load_n(&stopper, __ATOMIC_ACQUIRE);
 

@@ -93,14 +93,14 @@ static void limit_running(struct run_queue *queue)
 static void push(struct run_queue *queue, struct thread *thread)
 {
     list_push_back(&queue->threads, &thread->run_link);
-    queue->length++;
+    __atomic_store_n(&queue->length, queue->length + 1, __ATOMIC_RELAXED);
 }
 
 /* The CPU whose queue a woken thread goes to. Interrupts are off. */
 static struct cpu *choose_cpu(struct thread *thread)
 {
     if (__atomic_load_n(&thread->on_cpu, __ATOMIC_ACQUIRE))
-        return thread->cpu;
+        return __atomic_load_n(&thread->cpu, __ATOMIC_RELAXED);
     return cpu_self();
 }
 
@@ -150,7 +150,8 @@ static struct thread *take(struct cpu *cpu, struct run_queue *queue)
     unsigned count = 0;
 
     list_for_each (&queue->threads, thread, struct thread, run_link) {
-        if (__atomic_load_n(&thread->on_cpu, __ATOMIC_ACQUIRE) && thread->cpu != cpu)
+        if (__atomic_load_n(&thread->on_cpu, __ATOMIC_ACQUIRE) &&
+            __atomic_load_n(&thread->cpu, __ATOMIC_RELAXED) != cpu)
             continue;
         candidates[count++] = thread;
         if (!schedule_is_controlled || count == SCHEDULE_THREADS_MAX)
@@ -160,7 +161,7 @@ static struct thread *take(struct cpu *cpu, struct run_queue *queue)
         return NULL;
     chosen = candidates[schedule_choose_thread(candidates, count)];
     list_remove(&chosen->run_link);
-    queue->length--;
+    __atomic_store_n(&queue->length, queue->length - 1, __ATOMIC_RELAXED);
     return chosen;
 }
 
@@ -177,10 +178,10 @@ static void switch_to(struct cpu *cpu, struct thread *self, struct thread *next)
     bool were_on = cpu->interrupts_were_on;
     nsec_t now = machine_clock();
 
-    self->run_time += now - self->ran_since;
-    next->ran_since = now;
-    next->cpu = cpu;
-    __atomic_store_n(&next->on_cpu, true, __ATOMIC_RELAXED);
+    __atomic_store_n(&self->run_time, self->run_time + now - self->ran_since, __ATOMIC_RELAXED);
+    __atomic_store_n(&next->ran_since, now, __ATOMIC_RELAXED);
+    __atomic_store_n(&next->cpu, cpu, __ATOMIC_RELAXED);
+    __atomic_store_n(&next->on_cpu, true, __ATOMIC_RELEASE); /* who sees it sees on which CPU */
     cpu->current = next;
     cpu->previous = self;
     trace_switch(self, next, self->ran_since, now);
@@ -197,7 +198,7 @@ void sched_finish_switch(void)
 {
     struct cpu *cpu = cpu_self();
     struct thread *previous = cpu->previous;
-    bool is_dead = previous->state == THREAD_DEAD;
+    bool is_dead = __atomic_load_n(&previous->state, __ATOMIC_RELAXED) == THREAD_DEAD;
 
     __atomic_store_n(&previous->on_cpu, false, __ATOMIC_RELEASE);
     spin_unlock(&cpu->queue.lock);

@@ -34,6 +34,7 @@
 #include "kern/deadlock.h"
 #include "kern/machine.h"
 #include "kern/print.h"
+#include "kern/sanitizer.h"
 #include "kern/sched.h"
 #include "kern/schedule_record.h"
 #include "kern/schedule_strategy.h"
@@ -96,8 +97,10 @@ void schedule_note_progress(uint64_t value)
 {
     if (!schedule_is_controlled)
         return;
+    sanitizer_schedule_begin();
     add_to_hash(value);
     run.progress = run.points;
+    sanitizer_schedule_end();
 }
 
 /* --- Who could go on ------------------------------------------------------------------------- */
@@ -269,6 +272,7 @@ void schedule_reached(enum schedule_kind kind, const void *object, const char *n
     if (is_panicking())
         return;
     were_on = interrupts_disable();
+    sanitizer_schedule_begin();
     cpu = cpu_self();
     event = ++run.points;
     check_limits();
@@ -287,6 +291,7 @@ void schedule_reached(enum schedule_kind kind, const void *object, const char *n
                 question.agent.number);
     if (choice != SCHEDULE_GIVE_WAY)
         run_cpu(cpu, &cpus[choice]);
+    sanitizer_schedule_end();
     interrupts_restore(were_on);
     if (choice == SCHEDULE_GIVE_WAY)
         give_way();
@@ -306,12 +311,14 @@ unsigned schedule_choose_thread(struct thread *const threads[], unsigned count)
 
     if (!schedule_is_controlled || count == 1)
         return 0;
+    sanitizer_schedule_begin();
     question.agent = next_agent(cpu_self());
     question.alternatives = (1UL << count) - 1;
     if (run.points >= limits.from && schedule_strategy_wants(&question))
         choice = schedule_strategy_choose(&question);
     if (is_worth_a_record(&question, choice, 0))
         schedule_record(run.points, &question, choice, NULL, (vaddr_t)__builtin_frame_address(0));
+    sanitizer_schedule_end();
     return choice;
 }
 

@@ -71,8 +71,8 @@ static bool is_ignored(const struct process *process, int signal)
 void signal_attract(struct thread *thread)
 {
     sched_interrupt(thread);
-    if (thread->on_cpu && thread != thread_self())
-        machine_kick(thread->cpu);
+    if (__atomic_load_n(&thread->on_cpu, __ATOMIC_ACQUIRE) && thread != thread_self())
+        machine_kick(__atomic_load_n(&thread->cpu, __ATOMIC_RELAXED));
 }
 
 static struct signal_source source_of_sender(int code)
@@ -105,7 +105,7 @@ static bool is_assigned(struct process *process, uint64_t bit)
 static void assign(struct process *process, struct thread *receiver, uint64_t bit)
 {
     if (receiver == NULL) {
-        process->signals.pending |= bit;
+        __atomic_fetch_or(&process->signals.pending, bit, __ATOMIC_SEQ_CST);
     } else if (!is_assigned(process, bit)) {
         __atomic_fetch_or(&receiver->signals.assigned, bit, __ATOMIC_SEQ_CST);
         signal_attract(receiver);
@@ -188,7 +188,7 @@ int signal_send_group(pid_t group, int signal)
 static void hand_on(struct process *process, struct thread *thread, uint64_t mask)
 {
     mask &= thread->signals.assigned;
-    thread->signals.assigned &= ~mask;
+    __atomic_fetch_and(&thread->signals.assigned, ~mask, __ATOMIC_SEQ_CST);
     for (; mask != 0; mask &= mask - 1) {
         uint64_t bit = mask & -mask;
 
@@ -274,7 +274,7 @@ void signal_from_trap(const struct trap *trap)
         self->signals.blocked &= ~bit;
         *action = (struct kernel_sigaction){.handler = SIG_DFL};
     }
-    self->signals.pending |= bit;
+    __atomic_fetch_or(&self->signals.pending, bit, __ATOMIC_SEQ_CST);
     self->signals.sources[trap->signal - 1] =
         (struct signal_source){.code = trap->code, .address = trap->address};
     spin_unlock(&process->lock);
@@ -304,11 +304,11 @@ static int take(struct thread *self, struct signal_source *source, struct kernel
         bit = signal_bit(signal);
         *source = is_own ? own->sources[signal - 1] : common->sources[signal - 1];
         if (is_own)
-            own->pending &= ~bit;
+            __atomic_fetch_and(&own->pending, ~bit, __ATOMIC_SEQ_CST);
         else if (own->assigned & bit)
-            own->assigned &= ~bit;
+            __atomic_fetch_and(&own->assigned, ~bit, __ATOMIC_SEQ_CST);
         else
-            common->pending &= ~bit;
+            __atomic_fetch_and(&common->pending, ~bit, __ATOMIC_SEQ_CST);
         *action = common->actions[signal - 1];
         own->is_stopping = (bit & STOP_SIGNALS) != 0;
         if (action->handler > SIG_IGN && (action->flags & SA_RESETHAND))

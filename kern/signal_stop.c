@@ -34,10 +34,10 @@ static void tell_parent(struct process *process)
 
 void signal_forget(struct process *process, uint64_t mask)
 {
-    process->signals.pending &= ~mask;
+    __atomic_fetch_and(&process->signals.pending, ~mask, __ATOMIC_SEQ_CST);
     list_for_each (&process->threads, thread, struct thread, process_link) {
-        thread->signals.pending &= ~mask;
-        thread->signals.assigned &= ~mask;
+        __atomic_fetch_and(&thread->signals.pending, ~mask, __ATOMIC_SEQ_CST);
+        __atomic_fetch_and(&thread->signals.assigned, ~mask, __ATOMIC_SEQ_CST);
         if (mask & STOP_SIGNALS)
             thread->signals.is_stopping = false;
     }

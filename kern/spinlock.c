@@ -53,7 +53,7 @@ static void note_taken(struct spinlock *lock, vaddr_t taken_at)
 {
     struct cpu *cpu = cpu_self();
 
-    lock->holder = cpu;
+    __atomic_store_n(&lock->holder, cpu, __ATOMIC_RELAXED); /* others look, if it is they */
     lock->taken_at = taken_at;
     lock->previous = cpu->held;
     cpu->held = lock;
@@ -68,7 +68,7 @@ static void note_released(struct spinlock *lock)
     while (*link != lock)
         link = &(*link)->previous;
     *link = lock->previous;
-    lock->holder = NULL;
+    __atomic_store_n(&lock->holder, NULL, __ATOMIC_RELAXED);
 }
 #endif
 
@@ -102,7 +102,7 @@ static inline void take(struct spinlock *lock, bool is_nested, vaddr_t caller)
     schedule_point(SCHEDULE_LOCK, lock, lock->name);
     interrupts_push();
 #ifdef DEBUG
-    if (lock->holder == cpu_self())
+    if (__atomic_load_n(&lock->holder, __ATOMIC_RELAXED) == cpu_self())
         panic("spinlock '%s' taken twice by one CPU", lock->name);
     check_order(lock, is_nested);
 #endif
@@ -153,7 +153,7 @@ void spin_unlock(struct spinlock *lock)
 bool spin_is_held(const struct spinlock *lock)
 {
 #ifdef DEBUG
-    return lock->holder == cpu_self();
+    return __atomic_load_n(&lock->holder, __ATOMIC_RELAXED) == cpu_self();
 #else
     (void)lock;
     return true;

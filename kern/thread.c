@@ -48,7 +48,7 @@ static struct thread *take_ended(void)
     spin_lock(&threads_lock);
     thread = list_pop(&ended_threads, struct thread, run_link);
     if (thread != NULL)
-        ended_count--;
+        __atomic_store_n(&ended_count, ended_count - 1, __ATOMIC_RELAXED);
     spin_unlock(&threads_lock);
     return thread;
 }
@@ -132,7 +132,7 @@ void thread_recycle(struct thread *thread)
     spin_lock(&threads_lock);
     list_remove(&thread->all_link);
     list_push_back(&ended_threads, &thread->run_link);
-    ended_count++;
+    __atomic_store_n(&ended_count, ended_count + 1, __ATOMIC_RELAXED);
     spin_unlock(&threads_lock);
 }
 

@@ -26,7 +26,12 @@
 
 nsec_t thread_cpu_time(const struct thread *thread)
 {
-    return thread->run_time + (thread->on_cpu ? machine_clock() - thread->ran_since : 0);
+    nsec_t since = 0;
+
+    /* It may be switched meanwhile: then the time is that of a moment ago. */
+    if (__atomic_load_n(&thread->on_cpu, __ATOMIC_ACQUIRE))
+        since = machine_clock() - __atomic_load_n(&thread->ran_since, __ATOMIC_RELAXED);
+    return __atomic_load_n(&thread->run_time, __ATOMIC_RELAXED) + since;
 }
 
 nsec_t process_cpu_time(struct process *process)
@@ -58,7 +63,7 @@ void thread_group_add(struct process *process, struct thread *thread, pid_t tid)
     thread->tid = tid;
     spin_lock(&process->lock);
     list_push_back(&process->threads, &thread->process_link);
-    process->thread_count++;
+    __atomic_store_n(&process->thread_count, process->thread_count + 1, __ATOMIC_RELAXED);
     spin_unlock(&process->lock);
 }
 
@@ -100,7 +105,7 @@ void process_end(struct process *process, int status)
         return;
     process->is_ending = true;
     process->status = status;
-    process->stop_signal = 0;
+    __atomic_store_n(&process->stop_signal, 0, __ATOMIC_SEQ_CST);
     end_all_but(process, NULL);
 }
 
@@ -142,7 +147,7 @@ static void unlist(struct process *process, struct thread *self)
         process_release_id();
     spin_lock(&process->lock);
     list_remove(&self->process_link);
-    process->thread_count--;
+    __atomic_store_n(&process->thread_count, process->thread_count - 1, __ATOMIC_RELAXED);
     signal_hand_on(process, self);
     spin_unlock(&process->lock);
     process->ended_time += thread_cpu_time(self);
@@ -160,7 +165,7 @@ void process_leave(int status)
         if (!process->is_ending)
             process->status = status;
         process->is_ending = true;
-        process->stop_signal = 0;
+        __atomic_store_n(&process->stop_signal, 0, __ATOMIC_SEQ_CST);
         spin_unlock(&process_tree_lock);
         process_become_zombie();
     }

@@ -10,6 +10,7 @@
 #include "vm/copyio.h"
 #include "kern/abi/errno.h"
 #include "kern/abi/mman.h"
+#include "kern/sanitizer.h"
 #include "kern/string.h"
 #include "vm/map.h"
 #include "vm/page.h"
@@ -72,7 +73,9 @@ static bool copy_in_piece(char *user, size_t n, void *argument)
 {
     char **to = argument;
 
+    sanitizer_user_begin();
     memcpy(*to, user, n);
+    sanitizer_user_end();
     *to += n;
     return true;
 }
@@ -92,7 +95,9 @@ static bool copy_out_piece(char *user, size_t n, void *argument)
 {
     const char **from = argument;
 
+    sanitizer_user_begin();
     memcpy(user, *from, n);
+    sanitizer_user_end();
     *from += n;
     return true;
 }
@@ -111,7 +116,9 @@ int map_copyout(struct map *map, uaddr_t to, const void *from, size_t size)
 static bool zero_piece(char *user, size_t n, void *argument)
 {
     (void)argument;
+    sanitizer_user_begin();
     memset(user, 0, n);
+    sanitizer_user_end();
     return true;
 }
 
@@ -162,6 +169,7 @@ static bool string_piece(char *user, size_t n, void *argument)
     struct string_copy *copy = argument;
     const volatile char *from = user; /* another thread may change it: each byte is read once */
 
+    sanitizer_user_begin();
     for (size_t i = 0; i < n && !copy->is_complete; i++) {
         char c = from[i];
 
@@ -171,6 +179,7 @@ static bool string_piece(char *user, size_t n, void *argument)
         else
             copy->length++;
     }
+    sanitizer_user_end();
     return !copy->is_complete;
 }
 

@@ -211,7 +211,7 @@ static int fault_object(const struct fault *fault, size_t size)
 static int resolve(struct fault *fault)
 {
     struct region *region = fault->region;
-    struct page **slot = NULL;
+    struct page **slot = NULL, *page;
     size_t size = object_bytes(region, fault->va);
 
     fault->old = pmap_lookup(&fault->map->pmap, fault->va);
@@ -219,8 +219,9 @@ static int resolve(struct fault *fault)
         return 0;
     if (region->anon != NULL)
         slot = anon_find(region->anon, region_anon_index(region, fault->va));
-    if (slot != NULL && *slot != NULL)
-        return region->is_shared ? enter(fault, *slot, region->prot) : fault_private(fault, slot);
+    page = slot != NULL ? __atomic_load_n(slot, __ATOMIC_ACQUIRE) : NULL;
+    if (page != NULL)
+        return region->is_shared ? enter(fault, page, region->prot) : fault_private(fault, slot);
     return size > 0 ? fault_object(fault, size) : fault_new_page(fault, NULL, 0);
 }
 

@@ -239,7 +239,7 @@ static struct slab *slab_create(struct cache *cache)
     slab->free = NULL;
     slab->used = 0;
     for (size_t i = 0; i < 1UL << cache->order; i++) {
-        page[i].flags = PAGE_SLAB;
+        page_set_flags(&page[i], PAGE_SLAB);
         page[i].owner = slab;
     }
     slot = (char *)slab + SLAB_HEADER_SIZE + cache->capacity * cache->slot_size;
@@ -268,7 +268,7 @@ static void slab_destroy(struct cache *cache, struct slab *slab)
     cache->slabs--;
     cache->empty--;
     for (size_t i = 0; i < 1UL << cache->order; i++)
-        page[i].flags = 0;
+        page_set_flags(&page[i], 0);
     page_release(page);
 }
 
@@ -317,7 +317,7 @@ static void *large_alloc(size_t size)
     page = page_alloc(order);
     if (page == NULL)
         return NULL;
-    page->flags = PAGE_LARGE;
+    page_set_flags(page, PAGE_LARGE);
     __atomic_fetch_add(&large_used, PAGE_SIZE << order, __ATOMIC_RELAXED);
     return page_data(page);
 }

@@ -76,14 +76,14 @@ static struct page *buddy_of(struct page *page, unsigned order)
 static void put_block(struct page *page, unsigned order)
 {
     page->order = (uint8_t)order;
-    page->flags |= PAGE_FREE;
+    page_set_flags(page, page->flags | PAGE_FREE);
     list_push_front(&free_blocks[order], &page->link);
 }
 
 /* Take a block off its free list; page_lock is held. */
 static void take_block(struct page *page)
 {
-    page->flags &= (uint8_t)~PAGE_FREE;
+    page_set_flags(page, page->flags & (uint8_t)~PAGE_FREE);
     list_remove(&page->link);
 }
 
@@ -91,11 +91,12 @@ static void take_block(struct page *page)
 static void free_block(struct page *page, unsigned order)
 {
     spin_lock(&page_lock);
-    free_count += 1UL << order;
+    __atomic_store_n(&free_count, free_count + (1UL << order), __ATOMIC_RELAXED);
     while (order < PAGE_ORDER_MAX) {
         struct page *buddy = buddy_of(page, order);
 
-        if (buddy == NULL || !(buddy->flags & PAGE_FREE) || buddy->order != order)
+        if (buddy == NULL || !(__atomic_load_n(&buddy->flags, __ATOMIC_RELAXED) & PAGE_FREE) ||
+            buddy->order != order)
             break;
         take_block(buddy);
         page = min(page, buddy);
@@ -121,7 +122,7 @@ static struct page *find_block(unsigned order)
             found--;
             put_block(page + (1UL << found), found);
         }
-        free_count -= 1UL << order;
+        __atomic_store_n(&free_count, free_count - (1UL << order), __ATOMIC_RELAXED);
     }
     spin_unlock(&page_lock);
     return page;
@@ -150,7 +151,7 @@ static void poison_block(struct page *page, unsigned order)
     for (size_t i = 0; i < (PAGE_SIZE << order) / sizeof(*word); i++)
         word[i] = POISON_WORD;
     for (size_t i = 0; i < 1UL << order; i++)
-        page[i].flags = PAGE_POISONED;
+        page_set_flags(&page[i], PAGE_POISONED);
 }
 
 static void check_poison(struct page *page)
@@ -182,7 +183,7 @@ static struct page *alloc_block(unsigned order, bool clear, void *caller)
             check_poison(&page[i]);
         else if (!clear)
             poison_block(&page[i], 0);
-        page[i].flags = 0;
+        page_set_flags(&page[i], 0);
     }
     page->born = __atomic_add_fetch(&births, 1, __ATOMIC_RELAXED);
     page->allocated_by = (vaddr_t)caller;
@@ -230,7 +231,7 @@ void page_release(struct page *page)
         return;
     if (before == 0)
         panic("page %#lx was freed twice, or never allocated", page_address(page));
-    page->flags = 0;
+    page_set_flags(page, 0);
     sanitizer_unpoison(page_data(page), PAGE_SIZE << page->order); /* what the heap poisoned */
 #ifdef DEBUG
     poison_block(page, page->order);

@@ -28,6 +28,12 @@ struct page {
 
 #define PAGE_ORDER_MAX 10 /* blocks of up to 4 MiB */
 
+/* The owner sets the flags. Meanwhile the allocator may look whether the page is free. */
+static inline void page_set_flags(struct page *page, uint8_t flags)
+{
+    __atomic_store_n(&page->flags, flags, __ATOMIC_RELAXED);
+}
+
 /* Take over all memory that the machine reports. Called once, before anything allocates. */
 void page_init(void);
 

@@ -98,7 +98,7 @@ void fault_init(void)
 
     sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < array_length(signals); i++)
-        sigaction(signals[i], &action, NULL);
+        host_sigaction(signals[i], &action, NULL);
 }
 
 void *fault_stack_install(void)

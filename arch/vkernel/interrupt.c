@@ -22,11 +22,12 @@
 #include "arch/x86_64/registers.h"
 #include "kern/cpu.h"
 #include "kern/machine.h"
+#include "kern/sanitizer.h"
 
 #include <signal.h>
 #include <ucontext.h>
 
-static struct machine_cpu *this_machine_cpu(void)
+static not_instrumented struct machine_cpu *this_machine_cpu(void)
 {
     return &cpu_self()->machine;
 }
@@ -76,14 +77,14 @@ static void handle_signal(int signal, siginfo_t *info, void *context);
  * The context of what was interrupted. Of two signals that come at once the one's handler is
  * interrupted by the other before its first instruction, with its arguments in registers.
  */
-static ucontext_t *interrupted_context(ucontext_t *context)
+static not_instrumented ucontext_t *interrupted_context(ucontext_t *context)
 {
     while (context->uc_mcontext.gregs[REG_RIP] == (greg_t)handle_signal)
         context = (ucontext_t *)context->uc_mcontext.gregs[REG_RDX];
     return context;
 }
 
-static void stop(const ucontext_t *context)
+static not_instrumented void stop(const ucontext_t *context)
 {
     struct trapframe frame;
 
@@ -96,7 +97,7 @@ static void stop(const ucontext_t *context)
  * words of the context that the host does not use: there is no frame of a caller. The host, to
  * which the handler returns, restores all registers from the context.
  */
-static void link_frame(ucontext_t *context, volatile vaddr_t *frame)
+static not_instrumented void link_frame(ucontext_t *context, volatile vaddr_t *frame)
 {
     const greg_t *registers = context->uc_mcontext.gregs;
     vaddr_t *link = (vaddr_t *)context->uc_mcontext.__reserved1;
@@ -106,7 +107,7 @@ static void link_frame(ucontext_t *context, volatile vaddr_t *frame)
     *frame = (vaddr_t)link;
 }
 
-static void handle_signal(int signal, siginfo_t *info, void *context)
+static not_instrumented void handle_signal(int signal, siginfo_t *info, void *context)
 {
     struct machine_cpu *machine = this_machine_cpu();
     stack_t *stack = &((ucontext_t *)context)->uc_stack;
@@ -200,6 +201,6 @@ void interrupt_init(void)
     };
 
     sigemptyset(&action.sa_mask);
-    sigaction(SIGUSR1, &action, NULL);
-    sigaction(SIGALRM, &action, NULL);
+    host_sigaction(SIGUSR1, &action, NULL);
+    host_sigaction(SIGALRM, &action, NULL);
 }

@@ -71,6 +71,7 @@ void *machine_stack_create(void)
 
 void machine_stack_destroy(void *stack)
 {
+    sanitizer_stack_goes(stack);
     sanitizer_unpoison(stack, KERNEL_STACK_SIZE); /* for whatever the host puts there next */
     host_call(SYS_munmap, (char *)stack - STACK_GUARD_SIZE, STACK_GUARD_SIZE + KERNEL_STACK_SIZE);
 }

@@ -30,6 +30,7 @@
 #include "kern/cmdline.h"
 #include "kern/cpu.h"
 #include "kern/machine.h"
+#include "kern/sanitizer.h"
 #include "kern/schedule_point.h"
 
 #include <asm/prctl.h>
@@ -73,7 +74,7 @@ uint64_t machine_schedule_ready(void)
     return ready;
 }
 
-static void set_cpu(struct cpu *cpu)
+static not_instrumented void set_cpu(struct cpu *cpu)
 {
     if (has_wrgsbase)
         __asm__ volatile("wrgsbase %0" ::"r"(&cpu->machine) : "memory");
@@ -81,13 +82,13 @@ static void set_cpu(struct cpu *cpu)
         host_call(SYS_arch_prctl, ARCH_SET_GS, &cpu->machine);
 }
 
-void machine_schedule_run(struct cpu *cpu)
+not_instrumented void machine_schedule_run(struct cpu *cpu)
 {
     unsigned self = running;
 
     running = cpu->id;
     set_cpu(cpu);
-    sanitizer_before_switch();
+    sanitizer_before_cpu_switch(self, cpu);
     context_switch_registers(&resting[self], &resting[cpu->id]);
 }
 
@@ -131,19 +132,21 @@ void seeded_stop(struct cpu *cpu)
 
 /* --- Time ---------------------------------------------------------------------------------- */
 
-nsec_t seeded_clock(void)
+not_instrumented nsec_t seeded_clock(void)
 {
     return now;
 }
 
-void seeded_advance(nsec_t span)
+not_instrumented void seeded_advance(nsec_t span)
 {
     now += span;
 }
 
 void seeded_expect_event(nsec_t when)
 {
+    sanitizer_schedule_begin();
     next_event = min(next_event, when);
+    sanitizer_schedule_end();
 }
 
 /* Raise the interrupts that are due, and find out when the next are. */
@@ -202,11 +205,13 @@ static struct {
 
 void seeded_guest_begins(void)
 {
+    sanitizer_schedule_begin();
     guest.number++;
     guest.is_stopped = false;
+    sanitizer_schedule_end();
 }
 
-static uint64_t processor_time(int pid)
+static not_instrumented uint64_t processor_time(int pid)
 {
     int clock = (int)(~(unsigned)pid << 3 | 2); /* clock_getcpuclockid(3) */
     struct timespec time;
@@ -216,7 +221,7 @@ static uint64_t processor_time(int pid)
     return (uint64_t)time.tv_sec * NSEC_PER_SEC + (uint64_t)time.tv_nsec;
 }
 
-void seeded_alarm(void)
+not_instrumented void seeded_alarm(void)
 {
     struct machine_cpu *machine = &cpu_self()->machine;
     uint64_t used;

@@ -73,9 +73,8 @@ static void report_stopped(const struct trapframe *frame)
     static unsigned reported;
     char line[128];
 
-    if (++reported > REPORTS_MAX)
+    if (__atomic_add_fetch(&reported, 1, __ATOMIC_RELAXED) > REPORTS_MAX)
         return;
-
     format(line, sizeof(line), "not repeatable: process %d (%s) was stopped at %#lx\n",
            process_self()->pid, thread_self()->name, frame_pc(frame));
     kprintf("%s", line);

@@ -12,6 +12,7 @@
 #include "kern/types.h"
 
 struct cpu;
+struct sigaction;
 struct trapframe;
 
 /* Bits of machine_cpu.pending. */
@@ -107,10 +108,15 @@ void fault_make_frame(const void *context, struct trapframe *frame);
 /* Give this host thread a stack for that handler. */
 void *fault_stack_install(void);
 
-/* sanitizer/: make SAN=address: catch findings; announce the stack of the CPU's next thread. */
-#ifdef SAN_ADDRESS
+/*
+ * sanitizer/: make SAN=address, SAN=thread: catch findings; announce, just before a switch of the
+ * stack, that this CPU's next thread comes, or that another CPU goes on; and that a stack goes.
+ */
+#if defined(SAN_ADDRESS) || defined(SAN_THREAD)
 void sanitizer_init(void);
 void sanitizer_before_switch(void);
+void sanitizer_before_cpu_switch(unsigned from, struct cpu *to);
+void sanitizer_stack_goes(void *stack);
 #else
 static inline void sanitizer_init(void)
 {
@@ -118,6 +124,24 @@ static inline void sanitizer_init(void)
 static inline void sanitizer_before_switch(void)
 {
 }
+static inline void sanitizer_before_cpu_switch(unsigned from, struct cpu *to)
+{
+    (void)from;
+    (void)to;
+}
+static inline void sanitizer_stack_goes(void *stack)
+{
+    (void)stack;
+}
+#endif
+
+/* sigaction(2), without ThreadSanitizer, which would delay handlers until it sees a system call
+ * that waits. */
+#ifdef SAN_THREAD
+int __sigaction(int signal, const struct sigaction *action, struct sigaction *old);
+#define host_sigaction __sigaction
+#else
+#define host_sigaction sigaction
 #endif
 
 /* tlb_check.c: have the vmspace library check its translations. */

@@ -42,6 +42,7 @@ UNDEFINED_BUGS = {
 BUGS = [("address", bug) for bug in ADDRESS_BUGS] + [("undefined", bug) for bug in UNDEFINED_BUGS]
 
 both_sanitizers = pytest.mark.parametrize("sanitizer", ["address", "undefined"])
+all_sanitizers = pytest.mark.parametrize("sanitizer", ["address", "undefined", "thread"])
 
 
 def variables(sanitizer: str) -> Dict[str, str]:
@@ -62,11 +63,12 @@ def build(sanitizer: str) -> Path:
 
 
 def sanitized(sanitizer: str, **changes: object) -> Setup:
-    return make_setup("vkernel", build=build(sanitizer)).with_(**changes)
+    seed = 1 if sanitizer == "thread" else None
+    return make_setup("vkernel", build=build(sanitizer), seed=seed).with_(**changes)
 
 
 @pytest.mark.parametrize("cpus", [1, 2])
-@both_sanitizers
+@all_sanitizers
 def test_programs_find_nothing(sanitizer: str, cpus: int) -> None:
     programs = [Program(name, (f"/tests/{name}",)) for name in PROGRAMS]
     batch = run_on_guest(sanitized(sanitizer, cpus=cpus), programs, HANG)
@@ -74,7 +76,7 @@ def test_programs_find_nothing(sanitizer: str, cpus: int) -> None:
     assert batch.damage == []
 
 
-@both_sanitizers
+@all_sanitizers
 def test_much_memory(sanitizer: str) -> None:
     outcome = run(sanitized(sanitizer, memory="1G", command="exit 7"), timeout=HANG)
     assert outcome.status == 7, outcome.errors
@@ -97,6 +99,33 @@ def is_in_the_kernels_terms(report: str, function: str) -> bool:
     return whole and frames[0] == function
 
 
+def test_a_data_race_is_found() -> None:
+    """With both accesses, who made them, and where; each time."""
+    words = ("bug=unlocked_counter",)
+    setup = sanitized("thread", kernel_arguments=words, cpus=2, command="true")
+    outcomes = [run(setup, timeout=HANG) for _ in range(2)]
+    assert re.fullmatch(r"data race: \w+ in count, \w+ in count", outcomes[0].panic or "")
+    access = r"of 4 bytes at 0x\w+ by thread \d+ 'counter'\n    count\+0x"
+    pattern = rf"^(read|write) {access}(.|\n)*^unordered with the (read|write) {access}"
+    report = outcomes[0].panic_report()
+    assert re.search(pattern, report, re.M), report
+    assert re.search(r"#0 count kern/test/planted_bugs\.c:\d+", outcomes[0].errors)
+    texts = [outcome.panic_report().partition("last message")[0] for outcome in outcomes]
+    assert texts[0] == texts[1]
+
+
+@pytest.mark.parametrize("cpus", [1, 2, 4])
+def test_a_lock_makes_it_none(cpus: int) -> None:
+    words = ("bug=locked_counter",)
+    outcome = run(sanitized("thread", kernel_arguments=words, cpus=cpus, command="true"))
+    assert outcome.status == 0 and "was not noticed" in outcome.log, outcome.errors
+
+
+def test_races_are_looked_for_with_a_seed_only() -> None:
+    outcome = run(sanitized("thread", seed=None, command="true"), timeout=HANG)
+    assert outcome.status == 125 and "--seed" in outcome.errors
+
+
 def test_make_boot_shows_the_finding(make_boot: Boot) -> None:
     words = {**variables("address"), "KERNEL_ARGS": "bug=use_after_free", "CMD": "true"}
     done = make_boot(**words)
@@ -111,7 +140,7 @@ def test_make_boot_shows_the_finding(make_boot: Boot) -> None:
         (["SAN=address", "MACHINE=x86_64", "boot"], "SAN=address is for MACHINE=vkernel"),
         (["SAN=undefined", "qemu"], "SAN=undefined is for MACHINE=vkernel"),
         (["SAN=address", "RELEASE=1", "kernels"], "leave RELEASE=1 out"),
-        (["SAN=wrong", "kernels"], "SAN is wrong: it must be address or undefined"),
+        (["SAN=wrong", "kernels"], "SAN is wrong: it must be address, undefined or thread"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

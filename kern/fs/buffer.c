@@ -227,23 +227,27 @@ static void write_done(struct buffer *buffer, int error)
     write_errors++;
 }
 
-/* The driver is done with it; maybe in an interrupt handler. */
+/* The driver is done with it; maybe in an interrupt handler. The buffer and the request are gone
+ * with the reference. */
 static void transfer_done(struct block_request *request)
 {
     struct buffer *buffer = request->owner;
+    const char *name = buffer->device->name;
+    block_t number = buffer->number;
+    bool is_write = request->is_write;
+    int error = request->error;
 
     spin_lock(&cache_lock);
     buffer->is_in_transfer = false;
-    if (request->is_write)
-        write_done(buffer, request->error);
+    if (is_write)
+        write_done(buffer, error);
     else
-        buffer->is_valid = request->error == 0;
+        buffer->is_valid = error == 0;
     wait_wake_all(&buffer->transfer_done);
     dereference_locked(buffer);
     spin_unlock(&cache_lock);
-    if (request->error != 0)
-        kprintf("buffer: %s: cannot %s block %u\n", buffer->device->name,
-                request->is_write ? "write" : "read", buffer->number);
+    if (error != 0)
+        kprintf("buffer: %s: cannot %s block %u\n", name, is_write ? "write" : "read", number);
 }
 
 /* Note that the driver has the buffer, which is locked or new; cache_lock is held. */

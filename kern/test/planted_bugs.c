@@ -310,6 +310,59 @@ static __attribute__((noinline)) void two_panics(void)
     panic("one of two");
 }
 
+static unsigned counter;
+static unsigned counters_done; /* (a) */
+
+static __attribute__((noinline)) void count(void *unused)
+{
+    (void)unused;
+    for (int i = 0; i < 100; i++) {
+        counter++;
+        sched_give_way();
+    }
+    __atomic_fetch_add(&counters_done, 1, __ATOMIC_RELEASE);
+}
+
+/* Two threads, one variable, no lock. */
+static void unlocked_counter(void)
+{
+    for (int i = 0; i < 2; i++)
+        thread_start_kernel("counter", count, NULL);
+    while (__atomic_load_n(&counters_done, __ATOMIC_ACQUIRE) < 2)
+        sched_give_way();
+}
+
+static struct spinlock counter_lock = SPINLOCK_INITIALIZER("counter", LOCK_DEVICE);
+
+static __attribute__((noinline)) void count_locked(void *unused)
+{
+    (void)unused;
+    for (int i = 0; i < 100; i++) {
+        spin_lock(&counter_lock);
+        counter++;
+        spin_unlock(&counter_lock);
+        sched_give_way();
+    }
+    spin_lock(&counter_lock);
+    counters_done++;
+    spin_unlock(&counter_lock);
+}
+
+/* The same as it should be: no bug. */
+static void locked_counter(void)
+{
+    unsigned done = 0;
+
+    for (int i = 0; i < 2; i++)
+        thread_start_kernel("counter", count_locked, NULL);
+    while (done < 2) {
+        sched_give_way();
+        spin_lock(&counter_lock);
+        done = counters_done;
+        spin_unlock(&counter_lock);
+    }
+}
+
 static __attribute__((noinline)) void forget_memory(void *unused)
 {
     (void)unused;
@@ -330,6 +383,8 @@ static const struct {
     void (*run)(void);
 } bugs[] = {
     {"leak", leak},
+    {"unlocked_counter", unlocked_counter},
+    {"locked_counter", locked_counter},
     {"use_after_free", use_after_free},
     {"heap_overflow", heap_overflow},
     {"heap_overflow_in_library", heap_overflow_in_library},

@@ -47,6 +47,18 @@ void sanitizer_before_switch(void)
     __sanitizer_finish_switch_fiber(fake_stack, NULL, NULL);
 }
 
+void sanitizer_before_cpu_switch(unsigned from, struct cpu *to)
+{
+    (void)from;
+    (void)to;
+    sanitizer_before_switch();
+}
+
+void sanitizer_stack_goes(void *stack)
+{
+    (void)stack;
+}
+
 /* The sanitizer calls this before it prints its report. */
 void __asan_on_error(void)
 {

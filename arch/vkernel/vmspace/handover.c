@@ -198,7 +198,8 @@ void handover_resume(struct stub *stub)
 void handover_leave_last(struct vextframe *vframe)
 {
     struct stub *last = vframe->left;
-    struct vmspace *vmspace = last != NULL ? last->vmspace : NULL;
+    struct vmspace *vmspace =
+        last != NULL ? __atomic_load_n(&last->vmspace, __ATOMIC_ACQUIRE) : NULL;
 
     vframe->left = NULL;
     if (vmspace == NULL)

@@ -75,7 +75,7 @@ void run_release_frame(struct stub *stub)
     if (stub->owner == NULL)
         return;
     save_fpstate(stub);
-    saved_state(stub->owner)->home = 0;
+    __atomic_store_n(&saved_state(stub->owner)->home, 0, __ATOMIC_RELAXED);
     stub->owner = NULL;
 }
 
@@ -83,7 +83,7 @@ void run_release_frame(struct stub *stub)
 static void bind_frame(struct stub *stub, struct trapframe *frame)
 {
     struct saved_state *saved = saved_state(frame);
-    struct stub *home = stub_by_number(saved->home);
+    struct stub *home = stub_by_number(__atomic_load_n(&saved->home, __ATOMIC_RELAXED));
 
     if (stub->owner == frame && home == stub)
         return;
@@ -95,7 +95,7 @@ static void bind_frame(struct stub *stub, struct trapframe *frame)
         memcpy(stub->fpstate, saved->fpstate, fpstate_size(stub));
     host_frame(stub)->fpstate = saved->valid ? fpstate_address(stub) : 0;
     stub->orders->flags |= FLAG_LOAD_FPSTATE;
-    saved->home = stub_number(stub);
+    __atomic_store_n(&saved->home, stub_number(stub), __ATOMIC_RELAXED);
     stub->owner = frame;
 }
 
@@ -103,7 +103,7 @@ static void bind_frame(struct stub *stub, struct trapframe *frame)
 static struct vmspace *lock_home(const struct trapframe *frame, struct stub **home)
 {
     const struct saved_state *saved = (const void *)frame->fpu;
-    struct stub *stub = stub_by_number(saved->home);
+    struct stub *stub = stub_by_number(__atomic_load_n(&saved->home, __ATOMIC_RELAXED));
     struct vmspace *vmspace =
         stub != NULL ? __atomic_load_n(&stub->vmspace, __ATOMIC_ACQUIRE) : NULL;
 
@@ -127,7 +127,7 @@ void vmspace_frame_copy(struct trapframe *to, struct trapframe *from)
         host_unlock(&vmspace->lock);
     }
     memcpy(to, from, sizeof(*to));
-    saved_state(to)->home = 0;
+    __atomic_store_n(&saved_state(to)->home, 0, __ATOMIC_RELAXED);
 }
 
 void vmspace_frame_sync(struct trapframe *frame)
@@ -150,7 +150,7 @@ void vmspace_frame_forget(struct trapframe *frame)
         home->owner = NULL;
         host_unlock(&vmspace->lock);
     }
-    saved_state(frame)->home = 0;
+    __atomic_store_n(&saved_state(frame)->home, 0, __ATOMIC_RELAXED);
 }
 
 /* --- Registers ----------------------------------------------------------------------------- */
@@ -482,7 +482,8 @@ int run_stub(struct stub *stub, struct trapframe *frame, struct vextframe *vfram
     return 0;
 }
 
-void vmspace_kick(struct vextframe *vframe)
+/* In a signal handler, whose place ThreadSanitizer does not know: it is not to look. */
+__attribute__((no_sanitize("thread"))) void vmspace_kick(struct vextframe *vframe)
 {
     int pid;
 

@@ -121,7 +121,7 @@ static struct stub *bear(struct vmspace *vmspace, struct stub *parent, bool is_m
         return NULL;
     }
     stub->orders->flags = stub_flags;
-    stub->vmspace = vmspace;
+    __atomic_store_n(&stub->vmspace, vmspace, __ATOMIC_RELEASE);
     vmspace->slot_count++;
     return stub;
 }

@@ -242,7 +242,7 @@ void stub_release(struct stub *stub)
 {
     host_lock(&pool.lock);
     stub->owner = NULL;
-    stub->vmspace = NULL;
+    __atomic_store_n(&stub->vmspace, NULL, __ATOMIC_RELEASE);
     if (!stub->dead && !stub->is_worn_out && pool.idle_count < FREE_MAX) {
         stub->next = pool.idle;
         pool.idle = stub;
@@ -287,7 +287,7 @@ void stub_free_sibling(struct stub *stub)
     if (!stub->dead && stub->pid > 0)
         kill_processes(stub);
     stub->owner = NULL;
-    stub->vmspace = NULL;
+    __atomic_store_n(&stub->vmspace, NULL, __ATOMIC_RELEASE);
     free_element(stub);
     host_unlock(&pool.lock);
 }
@@ -339,7 +339,7 @@ bool vmspace_child_died(int pid)
 
     host_lock(&pool.lock);
     if (pid == zygote.pid) {
-        zygote.pid = 0;
+        __atomic_store_n(&zygote.pid, 0, __ATOMIC_RELAXED);
         found = true;
     }
     for (unsigned i = 0; i < pool.made && !found; i++) {
@@ -368,14 +368,16 @@ static void end_processes(const struct stub *stub)
 void vmspace_stop(void)
 {
     struct stub_birth birth;
+    int zygote_pid;
 
     if (zygote.control <= STDERR_FILENO)
         return; /* nothing was started */
     while (host_call(SYS_recvfrom, zygote.control, &birth, sizeof(birth), MSG_DONTWAIT, 0, 0) > 0)
         if (birth.pid > 0)
             end_processes(&(struct stub){.pid = (int)birth.pid, .tracer = (int)birth.tracer});
-    if (zygote.pid > 0 && host_call(SYS_kill, zygote.pid, SIGKILL) == 0)
-        host_call(SYS_wait4, zygote.pid, 0, 0, 0);
+    zygote_pid = __atomic_load_n(&zygote.pid, __ATOMIC_RELAXED);
+    if (zygote_pid > 0 && host_call(SYS_kill, zygote_pid, SIGKILL) == 0)
+        host_call(SYS_wait4, zygote_pid, 0, 0, 0);
     for (unsigned i = 0; i < pool.made; i++)
         if (stubs[i].pid > 0 && !stubs[i].dead)
             end_processes(&stubs[i]);
