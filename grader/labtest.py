@@ -26,6 +26,7 @@ import pytest
 
 from grader import image as images
 from grader.machine import MACHINES, Outcome, Setup, run
+from grader.native import Native
 from grader.probe import Probe
 from grader.ram import Ram
 
@@ -110,6 +111,7 @@ class Duet:
     rams: List[Ram] = field(default_factory=list)
     replay: str = ""
     replay_gdb: str = ""
+    panic_hint: str = PANIC_HINT  # a test may know better what a panic means
 
     def __post_init__(self) -> None:
         # All that a test asks for follows from the challenge and its name.
@@ -148,13 +150,17 @@ class Duet:
         """What make must be told to build this kernel; nothing in a handout."""
         if not (self.tree / "kern" / "solutions.h").exists():
             return ""
-        return f"LAB={self.lab} " + ("SKELETON=1 " if self.build.name.endswith("skeleton") else "")
+        return f"LAB={self.lab} " + ("SKELETON=1 " if self.is_skeleton else "")
+
+    @property
+    def is_skeleton(self) -> bool:
+        return self.build.name.endswith("-skeleton")
 
     def note_replay(self, setup: Setup) -> None:
         """Remember how to boot this again by hand, plainly and in gdb."""
         words = " ".join(setup.kernel_arguments)
         common = f"CPUS={setup.cpus} MEM={setup.memory}"
-        command = "" if setup.command is None else f" CMD={quote(setup.command)}"
+        command = "" if not setup.command else f" CMD={quote(setup.command)}"
         seeded = f" SEED={setup.seed}" if setup.seed is not None else ""
         plain_words = f" KERNEL_ARGS={quote(words)}" if words else ""
         lab = self.variables()
@@ -204,12 +210,12 @@ class Duet:
         """A machine that did not end by itself is the kernel's fault."""
         if outcome.panic is not None:
             report = outcome.panic_report()
-            self.fail("a run without a panic", f"panic: {outcome.panic}", PANIC_HINT, report)
+            self.fail("a run without a panic", f"panic: {outcome.panic}", self.panic_hint, report)
         if outcome.hung:
             self.fail("the machine to end", "silence", HANG_HINT, outcome.log[-2000:])
         if not outcome.ended:
             died = outcome.errors.strip() or f"the {self.machine} machine died"
-            self.fail("the machine to end by itself", died, PANIC_HINT, outcome.log[-2000:])
+            self.fail("the machine to end by itself", died, self.panic_hint, outcome.log[-2000:])
 
     def probe(self, cpus: int = 1, memory: str = "32M", **changes: object) -> Probe:
         """Boot with a program that does what the test tells it to: `with duet.probe() as probe`."""
@@ -218,6 +224,10 @@ class Duet:
         setup = setup.with_(kernel_arguments=("init=/bin/probe", *setup.kernel_arguments))
         setup = setup.with_(ram=ram.path, descriptors=(ram.descriptor,))
         return Probe(self, setup, ram)
+
+    def native(self, unit: str) -> Native:
+        """A part of the kernel as a program: `with duet.native(UNIT) as script`."""
+        return Native(self, unit)
 
     def close(self) -> None:
         for ram in self.rams:

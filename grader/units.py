@@ -42,12 +42,18 @@ def sources(unit: Path, root: Path = ROOT) -> List[str]:
     return [str(path.relative_to(root)) for word in words for path in sorted(root.glob(word))]
 
 
-def build(unit: str, program: Path, more_flags: Sequence[str] = (), root: Path = ROOT) -> None:
-    """Compile and link a unit of the tree at `root`."""
+def compiler(
+    unit: Path, program: Path, more_flags: Sequence[str] = (), root: Path = ROOT
+) -> List[str]:
+    """The command that compiles and links a unit with sources of the tree at `root`."""
+    command = [os.environ.get("CC", "gcc"), *FLAGS, *more_flags, "-o", str(program.resolve())]
+    return [*command, str(unit), *sources(root / unit, root)]
+
+
+def build(unit: str, program: Path, more_flags: Sequence[str] = ()) -> None:
     program.parent.mkdir(parents=True, exist_ok=True)
-    command = [os.environ.get("CC", "gcc"), *FLAGS, *more_flags, "-o", str(program.resolve()), unit]
-    command += sources(root / unit, root)
-    done = subprocess.run(command, cwd=root, stderr=subprocess.PIPE, text=True)
+    command = compiler(Path(unit), program, more_flags)
+    done = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     if done.returncode != 0:
         raise UnitError(done.stderr)
 

@@ -16,3 +16,7 @@
 #ifndef SOL_COW
 #define SOL_COW 1
 #endif
+
+#ifndef SOL_PAGETABLE
+#define SOL_PAGETABLE 1
+#endif

@@ -31,6 +31,7 @@
 #include "kern/abi/errno.h"
 #include "kern/machine.h"
 #include "kern/print.h"
+#include "kern/solutions.h"
 #include "vm/page.h"
 #include "vm/pmap_history.h"
 
@@ -69,6 +70,7 @@ static inline bool change(pte_t *entry, pte_t *old, pte_t new)
     return true;
 }
 
+#if SOL_PAGETABLE
 /*
  * The leaf entry of `va`, or NULL when it has no leaf table. `*next` (if wanted) is set to where
  * the leaf table, or the hole in the tree, ends.
@@ -114,6 +116,30 @@ static pte_t *make_entry(struct pmap *pmap, vaddr_t va)
     }
     return &table[pte_index(va, 1)];
 }
+#else
+/*
+ * Lab pagetable, step 1: walk. The leaf entry of `va`, or NULL when it has no leaf table. `*next`
+ * (if wanted) is set to where the leaf table, or the hole in the tree, ends: from there on a caller
+ * who works on a range looks again. Here there are no tables at all.
+ */
+static pte_t *find_entry(const struct pmap *pmap, vaddr_t va, vaddr_t *next)
+{
+    (void)pmap;
+    (void)va;
+    if (next != NULL)
+        *next = USER_MAX;
+    return NULL;
+}
+
+/*
+ * Lab pagetable, step 2: map. As find_entry(), making the tables that are missing: pages that
+ * page_alloc_zero() clears, kept on pmap->tables; NULL when out of memory.
+ */
+static pte_t *make_entry(struct pmap *pmap, vaddr_t va)
+{
+    return find_entry(pmap, va, NULL);
+}
+#endif
 
 int pmap_create(struct pmap *pmap)
 {
@@ -142,6 +168,7 @@ void pmap_destroy(struct pmap *pmap)
         page_release(page);
 }
 
+#if SOL_PAGETABLE
 /* Replace a leaf; returns the old one. What the processor noted about the same frame stays. */
 static pte_t replace(pte_t *entry, pte_t wanted)
 {
@@ -155,6 +182,34 @@ static pte_t replace(pte_t *entry, pte_t wanted)
     } while (!change(entry, &old, new));
     return old;
 }
+
+/* Whether someone may have a translation cached that is more than `new` gives. */
+static bool takes_away(pte_t old, pte_t new)
+{
+    return pte_is_present(old) &&
+           (pte_address(old) != pte_address(new) || (pte_prot(old) & ~pte_prot(new)) != 0);
+}
+#else
+/*
+ * Lab pagetable, step 2: map. Replace a leaf by the one that is wanted, and return the old one. The
+ * accessed and dirty bits, which the processor may set at any moment, are lost only when the
+ * entry gets another frame.
+ */
+static pte_t replace(pte_t *entry, pte_t wanted)
+{
+    (void)wanted;
+    return load(entry);
+}
+
+/* Lab pagetable, step 2: whether someone may have a translation cached that is more than `new`
+ * gives. */
+static bool takes_away(pte_t old, pte_t new)
+{
+    (void)old;
+    (void)new;
+    return false;
+}
+#endif
 
 int pmap_enter_accessed(struct pmap *pmap, vaddr_t va, paddr_t pa, prot_t prot, prot_t access)
 {
@@ -177,7 +232,7 @@ int pmap_enter_accessed(struct pmap *pmap, vaddr_t va, paddr_t pa, prot_t prot, 
     if (!pte_is_present(old))
         pmap->resident++;
     spin_unlock(&pmap->lock);
-    if (pte_is_present(old) && (pte_address(old) != pa || (pte_prot(old) & ~pte_prot(new)) != 0))
+    if (takes_away(old, new))
         machine_tlb_invalidate(pmap, va, va + PAGE_SIZE);
     return 0;
 }
@@ -206,6 +261,50 @@ void pmap_enter_absent(struct pmap *pmap, vaddr_t va, struct page *pages[], size
     spin_unlock(&pmap->lock);
 }
 
+#if SOL_PAGETABLE
+/* Second pass of a removal: clear the entries and give their frames away. */
+static void release_entries(pte_t *entry, size_t count, pmap_release_fn *release, void *argument)
+{
+    for (; count > 0; count--, entry++) {
+        pte_t old = load(entry);
+
+        if (old == 0)
+            continue;
+        while (!change(entry, &old, 0))
+            ;
+        if (release != NULL)
+            release(pte_address(old), (old & PTE_DIRTY) != 0, argument);
+    }
+}
+#else
+/*
+ * Lab pagetable, step 3: unmap. Clear `count` entries of a leaf table from `entry` on, and give
+ * their frames away: to release(), if there is one, with whether the page was written to. They need
+ * not be present any more, but those that are 0 are nothing.
+ */
+static void release_entries(pte_t *entry, size_t count, pmap_release_fn *release, void *argument)
+{
+    (void)entry;
+    (void)count;
+    (void)release;
+    (void)argument;
+}
+#endif
+
+void pmap_clear(struct pmap *pmap, vaddr_t start, vaddr_t end, pmap_release_fn *release,
+                void *argument)
+{
+    vaddr_t next;
+
+    for (vaddr_t va = start; va < end; va = next) {
+        pte_t *entry = find_entry(pmap, va, &next);
+
+        if (entry != NULL)
+            release_entries(entry, (min(next, end) - va) / PAGE_SIZE, release, argument);
+    }
+}
+
+#if SOL_PAGETABLE
 /* First pass of a removal: make the entries of one leaf table from `va` on not present. */
 static void unset_present(struct pmap *pmap, pte_t *entry, vaddr_t va, vaddr_t end,
                           struct changed_range *changed)
@@ -224,34 +323,6 @@ static void unset_present(struct pmap *pmap, pte_t *entry, vaddr_t va, vaddr_t e
     spin_unlock(&pmap->lock);
 }
 
-/* Second pass: clear the entries and give their frames away. */
-static void release_entries(pte_t *entry, size_t count, pmap_release_fn *release, void *argument)
-{
-    for (; count > 0; count--, entry++) {
-        pte_t old = load(entry);
-
-        if (old == 0)
-            continue;
-        while (!change(entry, &old, 0))
-            ;
-        if (release != NULL)
-            release(pte_address(old), (old & PTE_DIRTY) != 0, argument);
-    }
-}
-
-void pmap_clear(struct pmap *pmap, vaddr_t start, vaddr_t end, pmap_release_fn *release,
-                void *argument)
-{
-    vaddr_t next;
-
-    for (vaddr_t va = start; va < end; va = next) {
-        pte_t *entry = find_entry(pmap, va, &next);
-
-        if (entry != NULL)
-            release_entries(entry, (min(next, end) - va) / PAGE_SIZE, release, argument);
-    }
-}
-
 void pmap_remove(struct pmap *pmap, vaddr_t start, vaddr_t end, pmap_release_fn *release,
                  void *argument)
 {
@@ -267,7 +338,24 @@ void pmap_remove(struct pmap *pmap, vaddr_t start, vaddr_t end, pmap_release_fn 
     invalidate(pmap, &changed);
     pmap_clear(pmap, changed.start, changed.end, release, argument);
 }
+#else
+/*
+ * Lab pagetable, step 3: unmap. In the order that the top of this file gives: entries become not
+ * present, then the old translations are invalidated, once, and then pmap_clear() gives the
+ * frames away. `resident` counts what is present.
+ */
+void pmap_remove(struct pmap *pmap, vaddr_t start, vaddr_t end, pmap_release_fn *release,
+                 void *argument)
+{
+    (void)pmap;
+    (void)start;
+    (void)end;
+    (void)release;
+    (void)argument;
+}
+#endif
 
+#if SOL_PAGETABLE
 /* Take away what is not in `prot` from one entry; returns whether it had any of that. */
 static bool restrict_entry(pte_t *entry, prot_t prot)
 {
@@ -282,6 +370,18 @@ static bool restrict_entry(pte_t *entry, prot_t prot)
     } while (!change(entry, &old, new));
     return true;
 }
+#else
+/*
+ * Lab pagetable, step 4: protect. Take away what is not in `prot` from one entry; returns whether
+ * it had any of that. Frame, accessed and dirty bits stay.
+ */
+static bool restrict_entry(pte_t *entry, prot_t prot)
+{
+    (void)entry;
+    (void)prot;
+    return false;
+}
+#endif
 
 void pmap_protect(struct pmap *pmap, vaddr_t start, vaddr_t end, prot_t prot)
 {

@@ -19,27 +19,31 @@ from labs.cow.tests.test_public import (
 
 def test_generations(duet: Duet) -> None:
     """Four generations write here and there; each different page lies in memory once."""
-    pages = 5
+    pages = 5  # the last of which nobody writes to
     with duet.probe() as probe:
         va, contents = filled(duet, probe, pages)
         of: Dict[int, Contents] = {1: contents}
 
         def write(process: int) -> None:
-            place = 8 * duet.random.randrange(pages * 512)
-            of[process].put(place, duet.word())
-            probe.do(process, "put", va + place, of[process].words[place // 8])
+            """A word in each page but the last."""
+            for number in duet.random.sample(range(pages - 1), pages - 1):
+                place = number * PAGE + 8 * duet.random.randrange(512)
+                of[process].put(place, duet.word())
+                probe.do(process, "put", va + place, of[process].words[place // 8])
 
         for child in (2, 3, 4):
             probe.do(child - 1, "fork", child)
             of[child] = of[child - 1].copy()
-            for process in duet.random.sample(sorted(of), 2):
-                write(process)
-        for _ in range(8):
-            write(duet.random.choice(sorted(of)))
+            write(child - 1)  # the child has all from its parent's past, nothing of its future
+        for process in (3, 1, 4, 2):
+            probe.check_contents(process, va, of[process], STEP_COPY)
+            write(process)
+        probe.do(1, "fork", 5)  # of what process 1 has written to since
+        of[5] = of[1].copy()
         different = {page for contents in of.values() for page in contents.pages}
         for page in sorted(different):
             count_frames(duet, probe, page, 1, STEP_COPY)
-        for process in (4, 2, 1, 3):
+        for process in (4, 2, 5, 1, 3):
             probe.check_contents(process, va, of[process], STEP_COPY)
         probe.end(4, parent=3)
         probe.end(3, parent=2)
@@ -79,14 +83,15 @@ def test_read_then_write(duet: Duet) -> None:
         probe.do(1, "fork", 3)
         for page in contents.pages:
             count_frames(duet, probe, page, 1, STEP_SHARE)
-        order = [1, 2, 3]
-        duet.random.shuffle(order)
-        for process in order:
+        order = [2, 3, 1]
+        while order[-1] == 1:  # what the parent writes, a later one could see
+            duet.random.shuffle(order)
+        for process in (1, 2, 3):
             probe.check_contents(process, va, contents, STEP_READ)
         of = {process: contents.copy() for process in order}
         for process in order:
-            for _ in range(4):
-                place = 8 * duet.random.randrange(20 * 512)
+            for number in duet.random.sample(range(20), 20):
+                place = number * PAGE + 8 * duet.random.randrange(512)
                 of[process].put(place, duet.word())
                 probe.do(process, "put", va + place, of[process].words[place // 8])
         for process in order:
@@ -155,6 +160,7 @@ def test_large_fork(duet: Duet) -> None:
         va, _ = filled(duet, probe, pages)
         before = probe.ask(1, "hash", va, pages)
         duet.check("ok", probe.ask(1, "fork", 2), hint)
+        duet.check(before, probe.ask(2, "hash", va, pages), STEP_SHARE)
         value = duet.word()
         probe.do(2, "put", va + 8 * PAGE, value)
         duet.check(before, probe.ask(1, "hash", va, pages), STEP_COPY)

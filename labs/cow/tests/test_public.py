@@ -78,25 +78,28 @@ def test_shared_after_fork(duet: Duet) -> None:
 
 
 def write_after_fork(duet: Duet, writer: int) -> None:
-    """One of two writes a word: it alone sees that, and one page is copied."""
-    pages = 6
+    """One of two writes a word in each page, in any order: it alone sees that, and each write
+    copies one page."""
+    hint = STEP_PROTECT if writer == 1 else STEP_COPY
     with duet.probe() as probe:
-        va, contents = filled(duet, probe, pages)
+        va, contents = filled(duet, probe, 6)
         probe.do(1, "fork", 2)
-        number, value = duet.random.randrange(pages), duet.word()
-        place = number * PAGE + 8 * duet.random.randrange(512)
         changed = contents.copy()
-        changed.put(place, value)
-        probe.do(writer, "put", va + place, value)
-        hint = STEP_PROTECT if writer == 1 else STEP_COPY
-        probe.check_contents(3 - writer, va, contents, hint)
-        probe.check_contents(writer, va, changed, STEP_COPY)
-        for other, page in enumerate(contents.pages):
-            count_frames(duet, probe, page, 1, STEP_COPY if other == number else STEP_SHARE)
-        count_frames(duet, probe, changed.page(number), 1, STEP_COPY)
-        mapping = mapped(duet, probe, changed.page(number), va + number * PAGE, 1)[0]
-        if not mapping.is_writable:
-            duet.fail("the writer's copy to be writable", mapping, STEP_COPY)
+        to_come = duet.random.sample(range(6), 6)
+        while to_come:
+            number = to_come.pop()
+            place = number * PAGE + 8 * duet.random.randrange(512)
+            changed.put(place, duet.word())
+            probe.do(writer, "put", va + place, changed.words[place // 8])
+            probe.check_contents(3 - writer, va, contents, hint)
+            probe.check_contents(writer, va, changed, STEP_COPY)
+            for other, page in enumerate(contents.pages):
+                step = STEP_SHARE if other in to_come else STEP_COPY
+                count_frames(duet, probe, page, 1, step)
+            count_frames(duet, probe, changed.page(number), 1, STEP_COPY)
+            (mapping,) = mapped(duet, probe, changed.page(number), va + number * PAGE, 1)
+            if not mapping.is_writable:
+                duet.fail("the writer's copy to be writable", mapping, STEP_COPY)
 
 
 def test_child_writes(duet: Duet) -> None:

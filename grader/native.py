@@ -1,0 +1,126 @@
+"""Parts of a student's kernel as an ordinary program that does what the host says.
+
+    with duet.native("labs/pagetable/public/pmap_script.c") as script:
+        assert script.ask("lookup", va) == "0"
+
+The unit (grader/units.py) is the grader's own and comes from the grader's tree; the sources that
+it names come from the tree that is tested. Each command is a line, and so is each answer. Compiler
+and program run in the sandbox that the grader asks for.
+"""
+
+from __future__ import annotations
+
+import queue
+import subprocess
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, List, Optional
+
+from grader import sandbox, units
+
+if TYPE_CHECKING:
+    from grader.labtest import Duet
+
+CRASH_HINT = (
+    "The program was stopped by AddressSanitizer, by a check of the kernel's, or by a signal. The "
+    "trace says where; replay it in gdb with a breakpoint there."
+)
+
+
+class Native:
+    def __init__(self, duet: "Duet", unit: str) -> None:
+        self.duet, self.unit = duet, unit
+        self.said: List[str] = []
+        self.program = duet.scratch / "program"
+        self._confinement = sandbox.from_environment()
+        self._lines: "queue.Queue[Optional[str]]" = queue.Queue()
+
+    def _confined(self, words: List[str], cwd: Path) -> List[str]:
+        if self._confinement is None:
+            return words
+        return self._confinement.command(
+            words,
+            readable=[self.duet.tree, units.ROOT],
+            writable=[self.duet.scratch],
+            limits=sandbox.limits_from_environment(),
+            cwd=cwd,
+        )
+
+    def _build(self) -> None:
+        flags = ["-DSOL_" + self.duet.lab.upper() + "=0"] if self.duet.is_skeleton else []
+        words = units.compiler(units.ROOT / self.unit, self.program, flags, self.duet.tree)
+        done = subprocess.run(
+            self._confined(words, self.duet.tree),
+            cwd=self.duet.tree,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        if done.returncode != 0 or not self.program.exists():
+            hint = "Run the command below: the compiler says what it does not understand."
+            self.duet.fail("the files to compile", "errors", hint, done.stdout[:4000])
+
+    def _note_replay(self) -> None:
+        variables = self.duet.variables()
+        built = "build" + (f"/{self.duet.build.name}" if variables else "")
+        program = f"{built}/unit/{Path(self.unit).with_suffix('')}"
+        commands = "; ".join(self.said)
+        start = f"make -s units {variables}UNIT={self.unit}; echo '{commands}' | tr ';' '\\n'"
+        self.duet.replay = f"{start} | {program}"
+        self.duet.replay_gdb = f"{start} > in; gdb {program} -ex 'run < in'"
+
+    def __enter__(self) -> "Native":
+        self._note_replay()
+        self._build()
+        self.errors = open(self.duet.scratch / "errors", "w+b")
+        self.process = subprocess.Popen(
+            self._confined([str(self.program)], self.duet.scratch),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+        )
+        threading.Thread(target=self._read, daemon=True).start()
+        self.first = self._answer("the start")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.errors.close()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self._lines.put(line.decode("utf-8", "replace").rstrip("\n"))
+        self._lines.put(None)
+
+    def _answer(self, command: str) -> str:
+        try:
+            line = self._lines.get(timeout=self.duet.hang)
+        except queue.Empty:
+            hint = "It loops for ever: stop it in gdb with ^C, and look at `bt`."
+            self.duet.fail(f"an answer to `{command}`", "silence", hint)
+        if line is None or line.startswith("panic: "):
+            self.process.wait()
+            self.errors.seek(0)
+            report = self.errors.read(8000).decode("utf-8", "replace")
+            got = line or "the end of the program"
+            self.duet.fail(f"an answer to `{command}`", got, CRASH_HINT, report)
+        assert line is not None
+        return line
+
+    def ask(self, verb: str, *arguments: object) -> str:
+        words = [f"{word:x}" if isinstance(word, int) else str(word) for word in arguments]
+        command = " ".join([verb, *words])
+        self.said.append(command)
+        self._note_replay()
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write(command.encode() + b"\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            pass
+        return self._answer(command)
+
+    def number(self, verb: str, *arguments: object) -> int:
+        return int(self.ask(verb, *arguments), 16)
