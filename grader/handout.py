@@ -32,7 +32,9 @@ STAFF_ONLY = (
     "grader/programs.py",
     "grader/oracle.c",
     "grader/batch.py",
-    "grader/cohort*",
+    "grader/regrade.py",
+    "grader/html_report.py",
+    "grader/soak.py",
     "grader/package*",
     "grader/check_grader.py",
     "user/bench/*",
@@ -64,8 +66,8 @@ class HandoutError(Exception):
 
 
 def tree_files() -> List[Path]:
-    """The files of the tree, relative to its root: what git knows or would take."""
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    """The files of the tree, relative to its root: what git knows."""
+    command = ["git", "ls-files", "-z", "--cached"]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     if done.returncode != 0:
         raise HandoutError("a handout is made from a git repository: what is not in it, stays out")
@@ -101,10 +103,17 @@ def strip_solutions(text: str, symbols: Dict[str, bool]) -> str:
     return INCLUDE.sub("", done.stdout)
 
 
-def public_lab_toml(text: str) -> str:
-    """lab.toml without the tests that are hidden."""
-    head, *tests = re.split(r"^(?=\[\[test\]\])", text, flags=re.MULTILINE)
-    return head + "".join(test for test in tests if 'visibility = "hidden"' not in test)
+def public_lab_toml(text: str, lab: labs.Lab) -> str:
+    """lab.toml without the tests that are hidden; the tables are in the order of lab.tests."""
+    head, *tables = re.split(r"^(?=\s*\[\[\s*test\s*\]\])", text, flags=re.MULTILINE)
+    if len(tables) != len(lab.tests):
+        raise HandoutError("lab.toml: each [[test]] must begin a line of its own")
+    shown = [table for table, test in zip(tables, lab.tests) if not test.is_hidden]
+    public = head + "".join(shown)
+    names = set(re.findall(r"""^\s*name\s*=\s*["'](\w+)""", public, re.MULTILINE))
+    if names != {test.name for test in lab.tests if not test.is_hidden}:
+        raise HandoutError("lab.toml: it cannot be told which tests are hidden")
+    return public
 
 
 def contents(file: Path, lab: labs.Lab, symbols: Dict[str, bool]) -> bytes:
@@ -112,7 +121,7 @@ def contents(file: Path, lab: labs.Lab, symbols: Dict[str, bool]) -> bytes:
     if file.suffix in (".c", ".h", ".S") and b"SOL_" in data:
         return strip_solutions(data.decode(), symbols).encode()
     if file.name == "lab.toml":
-        return public_lab_toml(data.decode()).encode()
+        return public_lab_toml(data.decode(), lab).encode()
     if file == Path("README.md"):
         return README_START.format(title=lab.title).encode() + data
     if file.suffix == ".mk" or file.name == "Makefile":

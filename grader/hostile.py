@@ -10,15 +10,20 @@ from pathlib import Path
 TEXT_MAX = 16 << 20
 
 
-def read_text(path: Path) -> str:
-    """The text of a file that the machine has written, and may have made something else of: a
+def read_bytes(path: Path, limit: int) -> bytes:
+    """The last bytes of a file that the machine has written, and may have made something else of: a
     link to what it cannot read itself, a pipe on which we would wait, or endless."""
     try:
         file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with os.fdopen(file, "rb") as stream:
             if not stat.S_ISREG(os.fstat(file).st_mode):
-                return ""
-            stream.seek(-min(TEXT_MAX, os.fstat(file).st_size), os.SEEK_END)
-            return stream.read(TEXT_MAX).decode("utf-8", "replace")
+                return b""
+            stream.seek(-min(limit, os.fstat(file).st_size), os.SEEK_END)
+            return stream.read(limit)
     except OSError:
-        return ""
+        return b""
+
+
+def read_text(path: Path) -> str:
+    """The text of such a file."""
+    return read_bytes(path, TEXT_MAX).decode("utf-8", "replace")

@@ -224,6 +224,8 @@ def parse(text: str, file: Path) -> Lab:
         base=reader.points("base", 0),
         machines=machines,
     )
+    if lab.symbol != f"SOL_{lab.name.upper()}":
+        raise reader.wrong("symbol", f"is {lab.symbol!r}; it must be SOL_{lab.name.upper()}")
     for name in lab.files:
         _check_file(reader, name)
     names = [test.name for test in tests]

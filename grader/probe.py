@@ -82,9 +82,14 @@ class Probe:
         self._note_replay()
         self._machine = Running(self.setup)
         threading.Thread(target=self._read, daemon=True).start()
-        first = self._answer("0 start")
-        if first != "ok":
-            self.duet.fail("the first fork to work", first, "fork(2) fails at once: map_fork()?")
+        try:
+            first = self._answer("0 start")
+            if first != "ok":
+                hint = "fork(2) fails at once: map_fork()?"
+                self.duet.fail("the first fork to work", first, hint)
+        except BaseException:
+            self._machine.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -23,6 +23,8 @@ PRESENT, WRITE, USER, ACCESSED, DIRTY, LARGE = 1, 2, 4, 32, 64, 128
 NOEXEC = 1 << 63
 ADDRESS = 0x000FFFFFFFFFF000
 
+MAPPINGS_MAX = 64  # of one page: a hostile kernel may have any number
+
 SEEK_DATA, SEEK_HOLE = 3, 4
 
 
@@ -114,8 +116,8 @@ class Memory:
     def mappings(self, page: bytes, va: int) -> List[Mapping]:
         """Who maps a frame with these bytes at `va`."""
         found = []
-        for frame in self.frames(page):
-            for root in self.roots(frame, va):
+        for frame in self.frames(page)[:MAPPINGS_MAX]:
+            for root in self.roots(frame, va)[:MAPPINGS_MAX]:
                 mapping = self.walk(root, va)
                 if mapping is not None:
                     found.append(mapping)

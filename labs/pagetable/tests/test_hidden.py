@@ -49,7 +49,7 @@ def test_native_all_is_freed(duet: Duet) -> None:
         for va in places(duet):
             model.enter(va, R | W)
         script.ask("remove", 0x1000, 0x700000000000)
-        resident = int(script.ask("count").split()[1], 16)
+        resident = script.numbers("count")[-1]
         duet.check(0, resident, "Everything was removed. " + STEP_UNMAP)
         before = int(script.first, 16)
         hint = "pmap_destroy() releases the tables on pmap->tables. " + STEP_MAP
@@ -84,7 +84,7 @@ def test_native_mixed(duet: Duet) -> None:
             for va in duet.random.sample(range(start, start + 16 * PAGE, PAGE), 3):
                 model.touch(va, duet.random.choice([R, W, X]), "An old translation? " + STEP_MAP)
         model.check_tables(STEP_MAP)
-        resident = int(script.ask("count").split()[1], 16)
+        resident = script.numbers("count")[-1]
         duet.check(len(model.entries), resident, "`resident` counts the entries that are present.")
 
 

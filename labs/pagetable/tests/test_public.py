@@ -62,9 +62,7 @@ class Model:
 
     def check_tables(self, hint: str) -> None:
         """Walk the whole of it in a copy of the memory."""
-        file = self.duet.scratch / "memory"
-        start, root = (int(word, 16) for word in self.script.ask("dump", file).split())
-        memory = Memory({start: file.read_bytes()})
+        memory, root = self.script.dump()
         for va in sorted(self.entries):
             for near in (va - PAGE, va, va + PAGE):
                 self.check_translation(near, memory.walk(root, near), hint)
@@ -105,12 +103,12 @@ def test_native_map(duet: Duet) -> None:
         spots = places(duet)
         for va in spots:
             duet.check("0", script.ask("lookup", va), STEP_WALK)
-        before = script.ask("count").split()[0]
+        before = script.number("count")
         for va in spots:
             prot = duet.random.choice([R, R | W, R | X])
             model.enter(va, prot, access=duet.random.choice([0, R]))
-        duet.check(before, script.ask("count").split()[0], "Nothing was cached: " + STEP_MAP)
-        duet.check(f"{len(spots):#x}", script.ask("count").split()[1], "`resident`: " + STEP_MAP)
+        duet.check(before, script.number("count"), "Nothing was cached: " + STEP_MAP)
+        duet.check(len(spots), script.numbers("count")[-1], "`resident`: " + STEP_MAP)
         model.check_tables(STEP_MAP)
         for va in spots:
             for access in (X, W, R):  # the last one leaves a translation in the cache
@@ -135,16 +133,16 @@ def test_native_unmap(duet: Duet) -> None:
         for va in range(first, end, PAGE):
             frame, _, noted = model.entries.pop(va)
             wanted.append(f"{frame:#x}:{int(bool(noted & DIRTY))}")
-        before = int(script.ask("count").split()[0], 16)
+        before = script.number("count")
         duet.check(wanted, script.ask("remove", first, end).split(), STEP_UNMAP)
-        count, resident = (int(word, 16) for word in script.ask("count").split())
+        count, resident = (script.numbers("count") + [0])[:2]
         duet.check("1 invalidation", f"{count - before} invalidation", STEP_UNMAP)
         duet.check(5, resident, "`resident`: " + STEP_UNMAP)
         for va in range(start, start + 12 * PAGE, PAGE):
             model.touch(va, R, "An old translation was still cached. " + STEP_UNMAP)
         model.check_tables(STEP_UNMAP)
         duet.check("", script.ask("remove", 1 << 32, start).strip(), STEP_UNMAP)
-        again = int(script.ask("count").split()[0], 16)
+        again = script.number("count")
         duet.check(count, again, "Nothing was there: " + STEP_UNMAP)
 
 
@@ -159,7 +157,7 @@ def test_native_protect(duet: Duet) -> None:
             for access in (X, W, R):  # the last one leaves a translation in the cache
                 model.touch(start + number * PAGE, access, STEP_MAP)
         for first, end, prot in ((1, 8, R | X), (6, 11, R)):
-            before = int(script.ask("count").split()[0], 16)
+            before = script.number("count")
             for va in range(start + first * PAGE, start + end * PAGE, PAGE):
                 model.entries[va][1] &= prot
             script.ask("protect", start + first * PAGE, start + end * PAGE, prot)
@@ -168,10 +166,10 @@ def test_native_protect(duet: Duet) -> None:
                     hint = "An old translation was still cached. " + STEP_PROTECT
                     model.touch(start + number * PAGE, access, hint)
             model.check_tables(STEP_PROTECT)
-            again = int(script.ask("count").split()[0], 16)
+            again = script.number("count")
             duet.check(True, again <= before + 1, "One invalidation is enough. " + STEP_PROTECT)
             script.ask("protect", start + first * PAGE, start + end * PAGE, prot)
-            count = int(script.ask("count").split()[0], 16)
+            count = script.number("count")
             duet.check(again, count, "Nothing changed: no invalidation. " + STEP_PROTECT)
 
 
