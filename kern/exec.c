@@ -429,9 +429,9 @@ static void adopt(struct process *self, struct program *program, struct vnode *e
     string_copy(thread_self()->name, name, sizeof(self->name));
 
     signal_exec();
-    file_table_close_on_exec(self->files);
     user_frame_init(&thread_self()->frame, program->entry, stack_pointer);
-    process_note_exec(self);
+    process_note_exec(self); /* before a parent can see that a pipe was closed */
+    file_table_close_on_exec(self->files);
     if (self->parent != NULL) /* not init */
         fail_begin();
     map_release(old_map);
