@@ -8,6 +8,8 @@ import sys
 COMMANDS = {
     "grade": "judge one submission",
     "batch": "judge a class",
+    "check_grader": "grade the grader: reference, skeleton, mutants, attacks",
+    "package": "make an autograder for a platform",
     "regrade": "judge a class again, and show what changes before it counts",
 }
 
@@ -17,7 +19,7 @@ def main() -> int:
     if name not in COMMANDS:
         print("usage: python3 -m grader COMMAND ...; COMMAND --help says more", file=sys.stderr)
         for command, text in COMMANDS.items():
-            print(f"    {command:10} {text}", file=sys.stderr)
+            print(f"    {command:12} {text}", file=sys.stderr)
         return 2
     return int(importlib.import_module(f"grader.{name}").main(sys.argv[2:]))
 

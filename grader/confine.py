@@ -32,6 +32,7 @@ SECCOMP_MODE_FILTER = 2
 STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 PAGE = resource.getpagesize()
 TICK = os.sysconf("SC_CLK_TCK")
+SLACK = 50  # processes between what ends a run and what the host refuses: a bomb is seen
 CANNOT = 126  # the exit status when confinement failed; the command has not run
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -183,7 +184,7 @@ def bwrap_words(spec: Dict[str, Any], filter_descriptor: int) -> List[str]:
     for path in spec["writable"]:
         words += ["--bind", path, path]
     words += ["--remount-ro", "/", "--seccomp", str(filter_descriptor)]
-    words += ["--", "/usr/bin/prlimit", f"--nproc={spec['processes']}", "--"]
+    words += ["--", "/usr/bin/prlimit", f"--nproc={spec['processes'] + SLACK}", "--"]
     if spec["uid"]:
         identity = str(spec["uid"])
         words += ["/usr/bin/setpriv", "--reuid", identity, "--regid", identity, "--clear-groups"]
@@ -239,9 +240,9 @@ def become(spec: Dict[str, Any], command: List[str]) -> None:
         os.setgroups([])
         os.setresgid(*[spec["uid"]] * 3)
         os.setresuid(*[spec["uid"]] * 3)
-        limit(resource.RLIMIT_NPROC, spec["processes"])
+        limit(resource.RLIMIT_NPROC, spec["processes"] + SLACK)
     elif "limits" in layers:
-        limit(resource.RLIMIT_NPROC, spec["processes"] + processes_of(os.getuid()))
+        limit(resource.RLIMIT_NPROC, spec["processes"] + SLACK + processes_of(os.getuid()))
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if "no-new-privileges" in layers:
         prctl(PR_SET_NO_NEW_PRIVS, 1)
@@ -343,7 +344,7 @@ class Account:
             return "cpu"
         if time.monotonic() - self.started > spec["seconds"]:
             return "time"
-        if len(alive) > spec["processes"] + 8:
+        if len(alive) > spec["processes"]:
             return "processes"
         if disk_use(spec["writable"]) - self.disk_before > spec["disk"]:
             return "disk"

@@ -24,3 +24,17 @@ start-grade: $(OUT)/root.img $(if $(value SUBMISSION),,$(grade_machines:%=$(BUIL
 	@$(PYTHON) -m grader grade --lab $(LAB) --machine '$(grade_machines)' --image $(OUT)/root.img \
 	    --cache $(OUT)/grade --submission "$$SUBMISSION" --build $(BUILD) --only "$$ONLY" \
 	    --challenge "$$CHALLENGE"; $(keep_status)
+
+# {staff
+#v   FORMAT=gradescope        or autolab, prairielearn, github, plain               (package)
+.PHONY: check-grader package
+$(foreach name,FORMAT TO,$(eval $(call hand_over,$(name))))
+
+package: ## An autograder of LAB=NAME for a platform, in TO=FOLDER (FORMAT=...)
+	@$(PYTHON) -m grader package --lab '$(LAB)' --format "$$FORMAT" --to "$$TO" \
+	    --machine '$(grade_machines)'
+
+check-grader: $(OUT)/root.img ## Grade the grader on LAB=NAME: mutants and attacks, on both machines
+	@DUET_SLOW=1 $(PYTHON) -m pytest -q -c grader/pytest.ini grader/tests/test_package.py
+	@$(PYTHON) -m grader check_grader --lab '$(LAB)' --machine '$(MACHINE)' --only "$$ONLY"
+# staff}

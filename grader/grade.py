@@ -37,6 +37,7 @@ def parse_arguments(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--only", default="", help="names of tests")
     parser.add_argument("--challenge", default="", help="as printed by another run")
     parser.add_argument("--json", type=Path, help="write the whole result to this file")
+    parser.add_argument("--prepare", action="store_true", help="only build what all share")
     parser.add_argument("--quiet", action="store_true", help="no report for people")
     parser.add_argument(
         "--write", action="append", default=[], metavar="FORMAT:FILE", help=", ".join(writers.ALL)
@@ -181,6 +182,10 @@ def main(words: Sequence[str]) -> int:
 
     try:
         lab = load(options.lab)
+        if options.prepare:
+            machines = [name for name in machines_of(options.machine) if name in lab.machines]
+            pristine.prepare(ROOT, lab, machines, options.cache.resolve())
+            return ALL_POINTS
         judge = make_judge(options, lab, say)
         challenge = options.challenge or None
         if options.submission:

@@ -30,20 +30,20 @@ need python3 python3
 echo '#include <stdio.h>' | "${CC:-gcc}" -E - >/dev/null 2>&1 || missing="$missing libc6-dev"
 
 case $target in
-qemu | qemu-gdb | check | bench | grade) need qemu-system-x86_64 qemu-system-x86 ;;
+qemu | qemu-gdb | check | bench | grade | check-grader) need qemu-system-x86_64 qemu-system-x86 ;;
 esac
 case $target in
 gdb | qemu-gdb | replay | check) need gdb gdb ;;
 esac
 case $target in
-handout | check)
+handout | package | check-grader | check)
     need unifdef unifdef
     need git git
     ;;
 esac
 case $target in
 bench) need linux.uml user-mode-linux ;;
-check | grade)
+check | grade | check-grader)
     need_python pytest python3-pytest
     need bwrap bubblewrap
     /usr/bin/python3 -c 'import tomllib' 2>/dev/null || need_python tomli python3-tomli

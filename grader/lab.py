@@ -39,7 +39,7 @@ class Limits:
     memory: str = "128M"  # of the guest
     cpus: int = 2  # of the guest
     host_memory: str = "1G"  # of all its processes together
-    processes: int = 400
+    processes: int = 200
     file_size: str = "256M"
     output: str = "64M"  # what it may leave in its scratch folder, other than images
     seconds: int = 60  # of processor time, a run

@@ -52,7 +52,7 @@ class Limits:
 
     memory: int = 1 << 30
     data: int = 2 << 30  # private memory of a single process; emulators reserve much
-    processes: int = 400
+    processes: int = 200
     file_size: int = 256 << 20
     disk: int = 512 << 20
     cpu: float = 120.0  # seconds of processor time

@@ -195,7 +195,7 @@ time.sleep(600)
 """
 
 EXCESSES: Dict[str, Tuple[str, Dict[str, object], Tuple[str, ...]]] = {
-    "processes": (BOMB, {"processes": 20, "cpu": 1.0}, ("cpu", "processes")),
+    "processes": (BOMB, {"processes": 20}, ("processes",)),
     "memory": (HOG, {"memory": 100 << 20, "data": 150 << 20}, ("memory", "exit")),
     "files in memory": (MEMORY_FILES, {"memory": 100 << 20}, ("memory",)),
     "disk": (DISK, {"disk": 20 << 20}, ("disk",)),
