@@ -21,6 +21,7 @@ import json
 import os
 import resource
 import signal
+import stat
 import struct
 import sys
 import time
@@ -290,22 +291,46 @@ def descendants() -> Dict[int, List[str]]:
     return found
 
 
-def memory_of(processes: Iterable[int]) -> int:
-    """Private memory of all, and shared memory once: files in memory by their inode."""
-    private, files = 0, {}
+def memory_of_one(pid: int) -> Tuple[int, int]:
+    """Private and shared memory; a shared page counts in part for each process that maps it."""
+    with open(f"/proc/{pid}/statm", "rb") as file:
+        _, resident, shared = map(int, file.read().split()[:3])
+    try:
+        with open(f"/proc/{pid}/smaps_rollup", "rb") as file:
+            words = [line.split() for line in file.read().splitlines()[1:]]
+    except PermissionError:  # it does not let itself be looked at
+        return resident * PAGE, 0
+    except FileNotFoundError:  # this kernel does not tell
+        return (resident - shared) * PAGE, 0
+    table = {line[0]: int(line[1]) << 10 for line in words}
+    private = table.get(b"Pss_Anon:", table.get(b"Pss:", 0)) + table.get(b"SwapPss:", 0)
+    return private, table.get(b"Pss_Shmem:", 0)
+
+
+def memory_of(processes: Iterable[int]) -> Tuple[int, int]:
+    """The memory of all, and what their files without a name take of the disk.
+
+    Shared memory is what is mapped of it, or what files in memory hold that are open, whichever
+    is more: most of it is both.
+    """
+    private, mapped = 0, 0
+    files: Dict[int, int] = {}
+    nameless: Dict[Tuple[int, int], int] = {}
     for pid in processes:
         try:
-            with open(f"/proc/{pid}/statm", "rb") as file:
-                _, resident, shared = map(int, file.read().split()[:3])
-            private += (resident - shared) * PAGE
+            of_its_own, of_all = memory_of_one(pid)
+            private, mapped = private + of_its_own, mapped + of_all
             for name in os.listdir(f"/proc/{pid}/fd"):
                 path = f"/proc/{pid}/fd/{name}"
-                if os.readlink(path).startswith("/memfd:"):
-                    status = os.stat(path)
-                    files[status.st_ino] = status.st_blocks * 512
+                status = os.stat(path)
+                if status.st_nlink == 0 and stat.S_ISREG(status.st_mode):
+                    if os.readlink(path).startswith("/memfd:"):
+                        files[status.st_ino] = status.st_blocks * 512
+                    else:
+                        nameless[status.st_dev, status.st_ino] = status.st_blocks * 512
         except (OSError, ValueError):
             pass  # it has just ended
-    return private + sum(files.values())
+    return private + max(mapped, sum(files.values())), sum(nameless.values())
 
 
 def disk_use(folders: Iterable[str]) -> int:
@@ -335,7 +360,7 @@ class Account:
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
         ticks = sum(sum(map(int, fields[11:15])) for fields in alive.values())
         self.cpu = max(self.cpu, usage.ru_utime + usage.ru_stime + ticks / TICK)
-        memory = memory_of(alive)
+        memory, nameless = memory_of(alive)
         self.peak = max(self.peak, memory)
         spec = self.spec
         if memory > spec["memory"]:
@@ -346,7 +371,7 @@ class Account:
             return "time"
         if len(alive) > spec["processes"]:
             return "processes"
-        if disk_use(spec["writable"]) - self.disk_before > spec["disk"]:
+        if disk_use(spec["writable"]) + nameless - self.disk_before > spec["disk"]:
             return "disk"
         return None
 
@@ -379,27 +404,29 @@ def kill_all(spec: Dict[str, Any]) -> None:
 def supervise(child: int, spec: Dict[str, Any]) -> Tuple[str, int]:
     """Wait for the command's end, or bring it about. Returns why it ended, and its status."""
     account, interval = Account(spec), 0.02
-    why, status = "", 0
+    why, status, next_look = "", 0, account.started + interval
     while not why:
-        got = signal.sigtimedwait((*STOPS, signal.SIGCHLD, signal.SIGQUIT), interval)
+        left = max(0.0, next_look - time.monotonic())
+        got = signal.sigtimedwait((*STOPS, signal.SIGCHLD, signal.SIGQUIT), left)
         if got is not None and got.si_signo in STOPS:
             why = "stopped"
         elif got is not None and got.si_signo == signal.SIGQUIT:
             pass_on(signal.SIGQUIT)
         try:
-            while True:
+            pid = -1
+            while pid != 0 and time.monotonic() < next_look + interval:  # orphans may be endless
                 pid, code = os.waitpid(-1, os.WNOHANG)
-                if pid == 0:
-                    break
                 if pid == child:
                     is_signal = os.WIFSIGNALED(code)
                     status = 128 + os.WTERMSIG(code) if is_signal else os.WEXITSTATUS(code)
                     why = why or "exit"
         except ChildProcessError:
             why = why or "exit"
-        if got is None and not why:
+        started = time.monotonic()
+        if not why and started >= next_look:
             why = account.excess() or ""
             interval = min(interval * 1.5, 0.1)
+            next_look = time.monotonic() + interval + 4 * (time.monotonic() - started)
     kill_all(spec)
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     report = {"why": why, "status": status, "memory": account.peak}

@@ -91,8 +91,11 @@ def take(source: Path, lab: Lab) -> Submission:
             raise Refused(f"{source.name}: neither a folder nor one of {' '.join(ARCHIVES)}")
     except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise Refused(f"{source.name}: the archive is damaged: {error}") from None
-    except (OSError, RuntimeError, NotImplementedError, ValueError) as error:
-        raise Refused(f"{source.name}: cannot be read: {error}") from None
+    except (Refused, sandbox.SandboxError):
+        raise
+    except Exception as error:  # whatever the readers of archives stumble over
+        problem = str(error) or type(error).__name__
+        raise Refused(f"{source.name}: cannot be read: {problem}") from None
     if not found:
         raise Refused(f"{source.name}: has none of the lab's files: {', '.join(lab.files)}")
     for name, text in found.items():

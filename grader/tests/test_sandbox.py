@@ -194,10 +194,46 @@ for number in range(1000):
 time.sleep(600)
 """
 
+# All of one size, and none of it private.
+SHARED = """
+import mmap, os, time
+memory = mmap.mmap(-1, 200 << 20)
+for at in range(0, len(memory), 4096): memory[at] = 1
+time.sleep(600)
+"""
+CLOSED_FILE = """
+import mmap, os, time
+file = os.memfd_create("hidden")
+os.truncate(file, 200 << 20)
+memory = mmap.mmap(file, 200 << 20)
+os.close(file)
+for at in range(0, len(memory), 4096): memory[at] = 1
+time.sleep(600)
+"""
+NAMELESS = """
+import os, time
+for number in range(40):
+    file = os.open("file", os.O_RDWR | os.O_CREAT)
+    os.unlink("file")
+    os.write(file, b"x" * (1 << 20))
+time.sleep(600)
+"""
+# Each process ends at once, when there is a next one: the launcher adopts them all.
+ORPHANS = """
+import os, time
+if os.fork() == 0:
+    while os.fork() == 0 or os._exit(0): pass
+time.sleep(600)
+"""
+
 EXCESSES: Dict[str, Tuple[str, Dict[str, object], Tuple[str, ...]]] = {
     "processes": (BOMB, {"processes": 20}, ("processes",)),
     "memory": (HOG, {"memory": 100 << 20, "data": 150 << 20}, ("memory", "exit")),
     "files in memory": (MEMORY_FILES, {"memory": 100 << 20}, ("memory",)),
+    "shared memory": (SHARED, {"memory": 100 << 20}, ("memory",)),
+    "mapped file in memory": (CLOSED_FILE, {"memory": 100 << 20}, ("memory",)),
+    "files without a name": (NAMELESS, {"disk": 20 << 20}, ("disk",)),
+    "orphans": (ORPHANS, {"seconds": 0.5}, ("time",)),
     "disk": (DISK, {"disk": 20 << 20}, ("disk",)),
     "processor time": ("while True: pass", {"cpu": 0.5}, ("cpu",)),
     "time": ("import time; time.sleep(600)", {"seconds": 0.5}, ("time",)),

@@ -228,6 +228,30 @@ def test_damaged_archives(lab: Lab, tmp_path: Path) -> None:
         take(tmp_path / "e.doc", lab)
 
 
+def test_damage_within_a_zip_file(lab: Lab, tmp_path: Path) -> None:
+    for method in (zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2, zipfile.ZIP_DEFLATED):
+        source = tmp_path / f"in{method}.zip"
+        with zipfile.ZipFile(source, "w", method) as archive:
+            archive.writestr("vm/map.c", os.urandom(2000).hex())
+        text = bytearray(source.read_bytes())
+        text[50:800] = b"\xff" * 750
+        source.write_bytes(text)
+        with pytest.raises(Refused, match=source.name):
+            take(source, lab)
+
+
+@pytest.mark.parametrize("problem", [MemoryError(), RecursionError("too deep"), KeyError("x")])
+def test_whatever_goes_wrong_is_a_refusal(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: Exception
+) -> None:
+    def fail(*_: object) -> None:
+        raise problem
+
+    monkeypatch.setattr(submission, "_from_folder", fail)
+    with pytest.raises(Refused, match="in: cannot be read: "):
+        take(folder(tmp_path / "in"), lab)
+
+
 def test_bombs(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(submission, "MAX_UNPACKED", 1 << 20)
     with tarfile.open(tmp_path / "bomb.tar.gz", "w:gz") as archive:
