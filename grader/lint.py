@@ -56,6 +56,11 @@ def without_comments(text: str) -> str:
     return re.sub(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"', blank, text, flags=re.DOTALL)
 
 
+def without_skeletons(text: str) -> str:
+    """C text with the solutions of the labs only (kern/solutions.h)."""
+    return re.sub(r"(?ms)^#if SOL_\w+\n(.*?)^#else\n.*?^#endif\n", r"\1", text)
+
+
 def numbered(text: str) -> Iterator[Tuple[int, str]]:
     return enumerate(text.splitlines(), 1)
 
@@ -110,10 +115,37 @@ def check_size() -> Complaints:
             apart = {"test", "example"} & set(path.parts)
             if apart or any(str(path).startswith(w + "/") for w in without):
                 continue
-            code = without_comments(read(path))
+            code = without_skeletons(without_comments(read(path)))
             total += sum(1 for line in code.splitlines() if line.strip())
         if total > limit:
             yield f"{folders[0]}:1: {name}: {total} lines of code, {limit} allowed"
+
+
+def check_solutions() -> Complaints:
+    """A solution of a lab is known to its lab.toml, has a skeleton, and nothing nested in it."""
+    for path in files((".c", ".h"), ("kern", "vm", "arch")):
+        text = read(path)
+        if not re.search(r"^#if SOL_", text, re.MULTILINE):
+            continue
+        if '#include "kern/solutions.h"' not in text:
+            yield f"{path}:1: has solutions, and does not include kern/solutions.h"
+        depth, has_else = 0, True
+        for number, line in numbered(text):
+            opening = re.match(r"#if SOL_(\w+)$", line)
+            if opening:
+                toml = Path("labs") / opening.group(1).lower() / "lab.toml"
+                if not (ROOT / toml).exists() or f'"{path}"' not in read(toml):
+                    yield f"{path}:{number}: {toml} does not name this file"
+                depth, has_else = 1, False
+            elif depth > 0 and re.match(r"#\s*if", line):
+                depth += 1
+            elif depth == 1 and line == "#else":
+                has_else = True
+            elif depth > 0 and re.match(r"#\s*endif", line):
+                depth -= 1
+                if depth == 0 and not has_else:
+                    yield f"{path}:{number}: a solution without a skeleton behind #else"
+                    has_else = True
 
 
 def check_text() -> Complaints:
@@ -194,6 +226,7 @@ CHECKS: List[Callable[[], Complaints]] = [
     check_machine_independence,
     check_length,
     check_size,
+    check_solutions,
     check_text,
     check_docs,
     check_python,
