@@ -23,7 +23,7 @@ MAX_COLUMNS = 100
 
 # Small is a feature: how many lines of code each part may have. Comments and blank lines are free.
 SIZE_LIMITS: Dict[str, Tuple[Tuple[str, ...], Tuple[str, ...], int]] = {
-    "the core": (("kern", "vm"), ("kern/fs", "kern/abi"), 13000),
+    "the core": (("kern", "vm"), ("kern/fs", "kern/abi"), 13200),
     "the file systems": (("kern/fs",), (), 6000),
     "the vkernel": (("arch/vkernel",), ("arch/vkernel/vmspace",), 2400),
     "the vmspace library": (("arch/vkernel/vmspace",), ("arch/vkernel/vmspace/example",), 3600),
