@@ -87,7 +87,7 @@ def csv_text(results: Sequence[Result]) -> str:
         row = [result.submission, points_text(result.earned), points_text(result.maximum)]
         row += ["yes" if result.is_final else "no", result.status, "; ".join(result.flags)]
         row += [earned.get(name, "") for name in names]
-        writer.writerow(["'" * cell.startswith(tuple("=+-@")) + cell for cell in row])
+        writer.writerow(["'" * cell.startswith(tuple("=+-@\t\r")) + cell for cell in row])
     return text.getvalue()
 
 
@@ -181,12 +181,7 @@ def parse_arguments(words: Sequence[str], name: str) -> argparse.Namespace:
 
 def make_batch(options: argparse.Namespace, folder: Path) -> Batch:
     lab = load(options.lab)
-    confinement = sandbox.Confinement.probe()
-    if not confinement.is_sufficient and not options.unconfined:
-        raise sandbox.SandboxError(
-            "this host offers neither namespaces (bubblewrap) nor Landlock, so submissions could "
-            "read each other and the tests; install bubblewrap, or say --unconfined"
-        )
+    confinement = sandbox.Confinement.for_submissions(options.unconfined)
     if not options.image.is_file():
         raise LabError(f"{options.image} is missing: type `make` first")
     machines = [name for name in machines_of(options.machine) if name in lab.machines]

@@ -287,7 +287,9 @@ class _Bench:
         lines.unlink(missing_ok=True)
         lab, root = judge.lab, judge.root
         words = [sys.executable, "-m", "pytest", "-q", "-p", "grader.labtest", "-p", "no:xdist"]
-        words += ["-c", str(root / "grader" / "pytest.ini"), "--basetemp", str(self.work / "tmp")]
+        # Images lie there, which the sandbox's user must reach: below the folder for machines.
+        words += ["--basetemp", str(self.work / "machines" / "pytest")]
+        words += ["-c", str(root / "grader" / "pytest.ini")]
         words += ["--duet-tree", str(self.tree), "--duet-build", str(self.kernels)]
         words += ["--duet-image", str(self.image), "--duet-machine", machine]
         words += ["--duet-challenge", self.challenge, "--duet-patience", f"{self.patience:.2f}"]

@@ -13,8 +13,9 @@ it makes. Layers are tried, never assumed, and the result of grading names those
     limits              memory, processes, file sizes, disk, processor time, time
 
 With namespaces or with Landlock, hidden tests, other submissions and results cannot be read. With
-neither, grading is still possible for a student at home, but is_sufficient is false, and batches
-refuse to start. DUET_SANDBOX forces a choice: namespaces, landlock, user, or none; in the
+neither, grading is still possible for a student at home, but is_sufficient is false, and other
+people's submissions are refused. Landlock must know truncation (Linux 6.2), and where we are not
+root and cannot make the command another user, signals as well (Linux 6.12): else it could kill us. DUET_SANDBOX forces a choice: namespaces, landlock, user, or none; in the
 environment of what boots machines it says that they are to be confined (grader/machine.py).
 
 Nothing survives its run: grader/confine.py kills every descendant, and dies with its parent.
@@ -31,7 +32,9 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterable, List, Optional, Sequence, Tuple
+from typing import Dict, Iterable, List, Optional, Sequence, Tuple
+
+from grader.confine import landlock_version
 
 LAUNCHER = Path(__file__).resolve().with_name("confine.py")
 ALWAYS = ("no-new-privileges", "seccomp", "limits")
@@ -88,6 +91,11 @@ def read_report(path: Path) -> Report:
         return Report()
 
 
+def environment(scratch: str) -> Dict[str, str]:
+    """What a command is told, confined or not: nothing of ours."""
+    return {"PATH": SEARCH_PATH, "LC_ALL": "C", "HOME": "/nonexistent", "TMPDIR": scratch}
+
+
 @dataclass(frozen=True)
 class Confinement:
     """The layers that a command is run in."""
@@ -100,10 +108,26 @@ class Confinement:
         asks for. Raises SandboxError if that one does not work."""
         return _probe(choice or os.environ.get("DUET_SANDBOX") or "auto")
 
+    @staticmethod
+    def for_submissions(is_trusted: bool) -> Confinement:
+        """The one for other people's code. Raises SandboxError if it is not strong enough, and
+        the submissions are not trusted."""
+        found = Confinement.probe()
+        if not found.is_sufficient and not is_trusted:
+            raise SandboxError(
+                "this host offers neither namespaces (bubblewrap) nor enough of Landlock (Linux "
+                "6.12, or 6.2 for root), so submissions could read each other and the tests; "
+                "install bubblewrap, or say that you trust them: batch --unconfined, or "
+                "DUET_SANDBOX=none make grade"
+            )
+        return found
+
     @property
     def is_sufficient(self) -> bool:
         """Strong enough for other people's code."""
-        return bool({"namespaces", "landlock"} & set(self.layers))
+        if "namespaces" in self.layers:
+            return True
+        return "landlock" in self.layers and landlock_version() >= (3 if "uid" in self.layers else 6)
 
     def __str__(self) -> str:
         return ", ".join(self.layers) or "none"
@@ -137,10 +161,7 @@ class Confinement:
             "report": str(report) if report else "",
             "temporary": str(Path(tempfile.gettempdir()).resolve()),
             "bwrap": shutil.which("bwrap") or "",
-            "environment": {
-                **{"PATH": SEARCH_PATH, "LC_ALL": "C", "HOME": "/nonexistent"},
-                **{"TMPDIR": scratch},
-            },
+            "environment": environment(scratch),
             **{name: getattr(limits, name) for name in limits.__dataclass_fields__},
         }
         launcher = [sys.executable, "-I", "-S", str(LAUNCHER), json.dumps(spec), "--"]
@@ -157,6 +178,7 @@ class Confinement:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=more.get("cwd") if not self.layers else None,  # type: ignore[arg-type]
+            env=None if self.layers else environment(tempfile.gettempdir()),
         ) as process:
             assert process.stdout is not None
             text = bytearray()

@@ -126,6 +126,8 @@ def test_table_holds_no_formulas() -> None:
     rows = list(csv.reader(csv_text([sample("=cmd()", False)]).splitlines()))
     assert rows[0][:3] == ["submission", "points", "of"] and rows[0][6:] == ["first", "second"]
     assert rows[1] == ["'=cmd()", "10", "10", "yes", "graded", "", "4", "6"]
+    for name in ("\t=cmd()", "\r=cmd()", "@cmd"):
+        assert "'" + name in csv_text([sample(name, False)])
 
 
 def test_report_escapes_what_submissions_made() -> None:
