@@ -10,6 +10,7 @@
 
 #include "kern/cpu.h"
 #include "kern/print.h"
+#include "kern/solutions.h"
 #include "kern/thread.h"
 #include "kern/trace.h"
 
@@ -46,17 +47,29 @@ static void note_taken(struct mutex *mutex, struct thread *self, vaddr_t caller)
 #endif
 }
 
-static void take(struct mutex *mutex, bool is_nested, vaddr_t caller)
+static void note_released(struct mutex *mutex, struct thread *self)
+{
+#ifdef DEBUG
+    struct mutex **link = &self->held;
+
+    if (mutex->holder != self)
+        panic("mutex '%s' released by a thread that does not hold it", mutex->name);
+    while (*link != mutex)
+        link = &(*link)->previous;
+    *link = mutex->previous;
+#else
+    (void)self;
+#endif
+    __atomic_store_n(&mutex->holder, NULL, __ATOMIC_RELEASE);
+}
+
+#if SOL_SYNC
+/* Wait until the mutex is free, and make it the current thread's, which has it from `caller`. */
+static void acquire(struct mutex *mutex, vaddr_t caller)
 {
     struct thread *self = thread_self();
     nsec_t began = 0;
 
-    assert_may_sleep();
-#ifdef DEBUG
-    check_order(mutex, self, is_nested);
-#else
-    (void)is_nested;
-#endif
     spin_lock(&mutex->lock);
     if (mutex->holder != NULL)
         began = trace_name(TRACE_LOCK_WAIT, mutex->name);
@@ -68,6 +81,53 @@ static void take(struct mutex *mutex, bool is_nested, vaddr_t caller)
         trace(TRACE_LOCK_TAKEN, 0, (uint64_t)mutex->name, (uint64_t)began, 0);
     note_taken(mutex, self, caller);
     spin_unlock(&mutex->lock);
+}
+
+/* Make the mutex free, and wake the longest sleeper. The current thread has it. */
+static void release(struct mutex *mutex)
+{
+    spin_lock(&mutex->lock);
+    note_released(mutex, thread_self());
+    if (!list_is_empty(&mutex->waiters.waiters))
+        trace_name(TRACE_LOCK_RELEASED, mutex->name);
+    wait_wake_one(&mutex->waiters);
+    spin_unlock(&mutex->lock);
+}
+#else
+/*
+ * Lab sync, step 2. Nobody gets in who may not, but who waits asks again and again, and has the
+ * CPU meanwhile. Let it sleep in mutex->waiters instead, with thread_self()->wanted_mutex saying
+ * what it waits for (the explanation of a deadlock uses that), and release() wake one.
+ */
+static void acquire(struct mutex *mutex, vaddr_t caller)
+{
+    spin_lock(&mutex->lock);
+    while (mutex->holder != NULL) {
+        spin_unlock(&mutex->lock);
+        sched_give_way();
+        spin_lock(&mutex->lock);
+    }
+    note_taken(mutex, thread_self(), caller);
+    spin_unlock(&mutex->lock);
+}
+
+static void release(struct mutex *mutex)
+{
+    spin_lock(&mutex->lock);
+    note_released(mutex, thread_self());
+    spin_unlock(&mutex->lock);
+}
+#endif
+
+static void take(struct mutex *mutex, bool is_nested, vaddr_t caller)
+{
+    assert_may_sleep();
+#ifdef DEBUG
+    check_order(mutex, thread_self(), is_nested);
+#else
+    (void)is_nested;
+#endif
+    acquire(mutex, caller);
 }
 
 void mutex_lock(struct mutex *mutex)
@@ -94,21 +154,7 @@ bool mutex_trylock(struct mutex *mutex)
 
 void mutex_unlock(struct mutex *mutex)
 {
-    spin_lock(&mutex->lock);
-#ifdef DEBUG
-    struct mutex **link = &thread_self()->held;
-
-    if (mutex->holder != thread_self())
-        panic("mutex '%s' released by a thread that does not hold it", mutex->name);
-    while (*link != mutex)
-        link = &(*link)->previous;
-    *link = mutex->previous;
-#endif
-    __atomic_store_n(&mutex->holder, NULL, __ATOMIC_RELEASE);
-    if (!list_is_empty(&mutex->waiters.waiters))
-        trace_name(TRACE_LOCK_RELEASED, mutex->name);
-    wait_wake_one(&mutex->waiters);
-    spin_unlock(&mutex->lock);
+    release(mutex);
 }
 
 bool mutex_is_taken(const struct mutex *mutex)
@@ -127,6 +173,7 @@ void condvar_init(struct condvar *condvar)
     wait_queue_init(&condvar->waiters);
 }
 
+#if SOL_SYNC
 void condvar_wait(struct condvar *condvar, struct mutex *mutex)
 {
     /* A signal needs condvar->lock, so none is lost between the two releases. */
@@ -150,3 +197,23 @@ void condvar_broadcast(struct condvar *condvar)
     wait_wake_all(&condvar->waiters);
     spin_unlock(&condvar->lock);
 }
+#else
+/* Lab sync, step 3. The condition may hold now or not: the caller tests it again, and again. */
+void condvar_wait(struct condvar *condvar, struct mutex *mutex)
+{
+    (void)condvar;
+    mutex_unlock(mutex);
+    sched_give_way();
+    mutex_lock(mutex);
+}
+
+void condvar_signal(struct condvar *condvar)
+{
+    (void)condvar;
+}
+
+void condvar_broadcast(struct condvar *condvar)
+{
+    (void)condvar;
+}
+#endif

@@ -49,7 +49,13 @@ struct condvar {
 
 void condvar_init(struct condvar *condvar);
 
-/* Release `mutex`, sleep until signalled, take it again. The caller re-tests its condition. */
+/*
+ * Release `mutex` and sleep, in one step: whoever signals with the mutex held wakes this thread,
+ * too. Takes the mutex again before it returns, which it does after a signal only; the caller
+ * tests its condition again, since another thread may have come first.
+ */
 void condvar_wait(struct condvar *condvar, struct mutex *mutex);
+
+/* Wake the longest sleeper, or all. When nobody sleeps, nothing happens, now or later. */
 void condvar_signal(struct condvar *condvar);
 void condvar_broadcast(struct condvar *condvar);

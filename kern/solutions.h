@@ -20,3 +20,7 @@
 #ifndef SOL_PAGETABLE
 #define SOL_PAGETABLE 1
 #endif
+
+#ifndef SOL_SYNC
+#define SOL_SYNC 1
+#endif

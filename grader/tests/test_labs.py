@@ -30,6 +30,7 @@ each_lab = pytest.mark.parametrize("lab", labs.all_names())
 SKELETON_BOOTS: Dict[str, Tuple[str, Optional[str]]] = {
     "cow": ("up\n", None),
     "pagetable": ("", "cannot run init"),
+    "sync": ("up\n", None),
 }
 
 
