@@ -15,8 +15,9 @@ it makes. Layers are tried, never assumed, and the result of grading names those
 With namespaces or with Landlock, hidden tests, other submissions and results cannot be read. With
 neither, grading is still possible for a student at home, but is_sufficient is false, and other
 people's submissions are refused. Landlock must know truncation (Linux 6.2), and where we are not
-root and cannot make the command another user, signals as well (Linux 6.12): else it could kill us. DUET_SANDBOX forces a choice: namespaces, landlock, user, or none; in the
-environment of what boots machines it says that they are to be confined (grader/machine.py).
+root and cannot make the command another user, signals as well (Linux 6.12): else it could kill
+us. DUET_SANDBOX forces a choice: namespaces, landlock, user, or none; in the environment of what
+boots machines it says that they are to be confined (grader/machine.py).
 
 Nothing survives its run: grader/confine.py kills every descendant, and dies with its parent.
 """
@@ -127,7 +128,8 @@ class Confinement:
         """Strong enough for other people's code."""
         if "namespaces" in self.layers:
             return True
-        return "landlock" in self.layers and landlock_version() >= (3 if "uid" in self.layers else 6)
+        needed = 3 if "uid" in self.layers else 6
+        return "landlock" in self.layers and landlock_version() >= needed
 
     def __str__(self) -> str:
         return ", ".join(self.layers) or "none"
