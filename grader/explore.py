@@ -89,6 +89,7 @@ class Explorer:
         self.calm = runner.run(seed, ("record=all", "check-leaks"), ())
         self.first = first_event(self.calm.steps)
         self.points = max(self.calm.points - self.first, 1)
+        self.choices = max(sum(step.event >= self.first for step in self.calm.steps), 1)
         limit = SLACK * self.calm.points + LIVELOCK
         self.limits = ("check-leaks", f"points={limit}", f"livelock={LIVELOCK}")
         self.expected = Expectation(0, None)
@@ -152,7 +153,7 @@ def generated(explorer: Explorer, strategy: str, count: int) -> Iterator[Attempt
     name, _, parameters = strategy.partition(":")
     for number in range(count):
         if name == "pct":
-            word = f"pct:{parameters or DEPTH}:{explorer.points}"
+            word = f"pct:{parameters or DEPTH}:{explorer.choices}"
         else:
             word = f"random:{parameters or INTERVALS[number % len(INTERVALS)]}"
         words = (f"strategy={word}", f"from={explorer.first}")

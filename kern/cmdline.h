@@ -19,6 +19,7 @@
  *      from=N          leave the scheduling points before number N alone
  *      points=N        panic after so many scheduling points; livelock=N: after so many in which
  *                      no system call came to an end
+ *      hold=NAME       at the scheduling point of this name, let all others go first
  *      until=N         call schedule_arrived() at point N, for debuggers
  */
 #pragma once

@@ -28,6 +28,7 @@
 #include "kern/fs/vnode.h"
 #include "kern/poll.h"
 #include "kern/process.h"
+#include "kern/schedule_point.h"
 #include "kern/string.h"
 #include "kern/syscall.h"
 #include "kern/thread.h"
@@ -165,6 +166,7 @@ static int wait_for_data(struct pipe *pipe, bool nonblocking)
             return 0;
         if (nonblocking)
             return -EAGAIN;
+        schedule_point(SCHEDULE_ATOMIC, pipe, "pipe:empty");
         if (wait_sleep_interruptible(&pipe->can_read, &pipe->lock) != 0)
             return -ERESTARTSYS;
     }

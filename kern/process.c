@@ -23,6 +23,7 @@
 #include "kern/leak.h"
 #include "kern/machine.h"
 #include "kern/print.h"
+#include "kern/schedule_point.h"
 #include "kern/string.h"
 #include "kern/syscall.h"
 #include "kern/thread.h"
@@ -354,8 +355,10 @@ pid_t process_wait(pid_t pid, int options, int *status, nsec_t *cpu_time)
 
     spin_lock(&process_tree_lock);
     while ((child = find_child(self, pid, options, &exists)) == NULL && exists &&
-           !(options & WNOHANG) && error == 0)
+           !(options & WNOHANG) && error == 0) {
+        schedule_point(SCHEDULE_ATOMIC, self, "wait4:no-news");
         error = wait_sleep_interruptible(&self->child_event, &process_tree_lock);
+    }
     if (child != NULL)
         result = report(self, child, status, cpu_time);
     else if (!exists)

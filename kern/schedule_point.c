@@ -42,6 +42,7 @@
 #include "kern/thread.h"
 
 #define LIVELOCK_POINTS 20000000UL
+#define HOLD_POINTS     10000
 
 bool schedule_is_controlled;
 
@@ -63,6 +64,10 @@ static struct {
     uint64_t progress; /* the number of points at the last progress */
     uint64_t hash;     /* of all that has to be the same with the same seed */
 } run;
+
+static char hold_name[32];  /* the word hold=: the point at which CPUs are held */
+static uint64_t held;       /* the CPUs that are, as bits, */
+static uint64_t held_until; /* and up to which event: the others may wait actively */
 
 static const struct spinlock *spins_on[MAX_CPUS]; /* the lock that a CPU waits for, or NULL */
 
@@ -134,13 +139,13 @@ static bool is_thread_waiting(void)
 /* The CPUs that could go on, as bits. */
 static uint64_t find_ready(void)
 {
-    uint64_t ready = machine_schedule_ready();
+    uint64_t ready = machine_schedule_ready() & ~held;
     bool is_work = is_thread_waiting();
 
     for (unsigned id = 0; id < machine_cpu_count(); id++) {
         if (spins_on[id] != NULL)
             ready &= ~(1UL << id);
-        else if (is_work && cpus[id].is_idle)
+        else if (is_work && cpus[id].is_idle && (held >> id & 1) == 0)
             ready |= 1UL << id;
     }
     return ready;
@@ -170,9 +175,13 @@ static uint64_t find_others(const struct cpu *cpu, enum schedule_kind kind)
         return 1UL << cpu->id;
     others = others != 0 ? others : find_ready(); /* it may have got an interrupt just now */
     while (others == 0) {
-        if (!machine_schedule_wait())
+        bool is_change = machine_schedule_wait();
+
+        if (!is_change && held == 0)
             panic_explained(deadlock_explain, spins_on,
                             "deadlock: no thread can run, and no event will change that");
+        if (!is_change)
+            held = 0; /* nobody else can get any further */
         others = find_ready();
     }
     return others;
@@ -228,6 +237,8 @@ static void __attribute__((noinline)) schedule_arrived(void)
 
 static void check_limits(void)
 {
+    if (run.points > held_until)
+        held = 0;
     if (run.points == schedule_until)
         schedule_arrived();
     /* On x86_64 another CPU may count between two accesses of this one, so that `progress` is
@@ -261,6 +272,17 @@ static void give_way(void)
     interrupts_restore(were_on);
 }
 
+/* At the point that the word hold= names, the CPU stands still until nobody else can get any
+ * further, however much time passes. */
+static bool hold(enum schedule_kind kind, const struct cpu *cpu, const char *name)
+{
+    if (kind != SCHEDULE_ATOMIC || name == NULL || strcmp(name, hold_name) != 0)
+        return false;
+    held |= 1UL << cpu->id;
+    held_until = run.points + HOLD_POINTS;
+    return true;
+}
+
 void schedule_reached(enum schedule_kind kind, const void *object, const char *name)
 {
     bool were_on, is_forced;
@@ -277,7 +299,7 @@ void schedule_reached(enum schedule_kind kind, const void *object, const char *n
     event = ++run.points;
     check_limits();
     machine_schedule_tick();
-    is_forced = kind >= SCHEDULE_SPIN && kind <= SCHEDULE_IDLE;
+    is_forced = (kind >= SCHEDULE_SPIN && kind <= SCHEDULE_IDLE) || hold(kind, cpu, name);
     if (kind == SCHEDULE_UNLOCK)
         lock_was_released(object);
     else if (kind == SCHEDULE_SPIN)
@@ -337,6 +359,7 @@ void schedule_init(void)
     cmdline_get_number("points", &limits.points);
     cmdline_get_number("livelock", &limits.livelock);
     cmdline_get_number("until", &schedule_until);
+    cmdline_get("hold", hold_name, sizeof(hold_name));
     schedule_record_init();
     schedule_strategy_init(seed);
     schedule_is_controlled = true;

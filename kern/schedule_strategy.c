@@ -4,13 +4,16 @@
  *      random:N   (the default, N = 16) every N points on average, another CPU or thread goes on,
  *                 each that could with the same probability
  *      pct:D:K    probabilistic concurrency testing (Burckhardt et al., ASPLOS 2010): threads have
- *                 random priorities, the highest runs, and at D - 1 of the first K points, drawn at
- *                 random, the priority of who runs there becomes the lowest. A bug that needs D
- *                 ordering constraints is found with a probability of at least 1 / (n * K^(D-1))
- *                 for n threads. A thread that runs for thousands of points gets the lowest one,
- * too: it may wait actively list       only the choices of the word schedule= are made, everything
- * else is as preferred: whoever runs goes on until it waits. The default if schedule= is there.
- * This is how a schedule is replayed, and how a search that enumerates schedules makes the next one
+ *                 random priorities, the highest runs, and at D - 1 of the first K points at which
+ *                 there is a choice, drawn at random, the priority of who runs there becomes the
+ *                 lowest. A bug that needs D ordering constraints is found with a probability of at
+ *                 least 1 / (n * K^(D-1)) for n threads. Who runs for thousands of points gets the
+ *                 lowest priority, too: he may wait actively
+ *
+ *      list       only the choices of the word schedule= are made, everything else is as
+ *                 preferred: whoever runs goes on until it waits. The default if schedule= is
+ *                 there. This is how a schedule is replayed, and how a search that enumerates
+ *                 schedules makes the next one
  *
  * The word schedule=AGENT.COUNT:CHOICE,... names choices. AGENT is the number of a thread, or cN
  * for the interrupt handlers of CPU N; CHOICE is a CPU, or w: give way; where the question is which
@@ -155,11 +158,6 @@ static bool pct_wants(const struct schedule_question *question)
 {
     struct thread *self = cpu_self()->current;
 
-    pct_points++;
-    for (uint64_t i = 0; i + 1 < parameters[0] && self != NULL; i++) {
-        if (change_points[i] == pct_points)
-            self->schedule_priority = --pct_lowest;
-    }
     pct_streak = self == pct_runner ? pct_streak + 1 : 0;
     pct_runner = self;
     /* Or whom it waits for might never run. */
@@ -172,8 +170,16 @@ static bool pct_wants(const struct schedule_question *question)
 
 static unsigned pct_choose(const struct schedule_question *question)
 {
+    struct thread *self = cpu_self()->current;
     unsigned best = question->preferred;
-    int64_t highest = priority_of_choice(question, best);
+    int64_t highest;
+
+    pct_points++;
+    for (uint64_t i = 0; i + 1 < parameters[0] && self != NULL; i++) {
+        if (change_points[i] == pct_points)
+            self->schedule_priority = --pct_lowest;
+    }
+    highest = priority_of_choice(question, best);
 
     for (uint64_t rest = question->alternatives; rest != 0; rest &= rest - 1) {
         unsigned choice = (unsigned)__builtin_ctzl(rest);

@@ -14,6 +14,7 @@
 #include "kern/cpu.h"
 #include "kern/print.h"
 #include "kern/sched.h"
+#include "kern/schedule_point.h"
 #include "kern/signal.h"
 #include "kern/thread.h"
 
@@ -67,6 +68,7 @@ static int sleep_on(struct wait_queue *queue, struct spinlock *lock, nsec_t dead
         timeout_set(&timeout, deadline);
     }
     spin_unlock(lock);
+    schedule_point(SCHEDULE_ATOMIC, queue, "wait:before-switch");
     if (!(interruptible && signal_is_pending() && stay_awake(self)))
         sched_switch();
     interrupts_pop();

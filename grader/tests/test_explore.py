@@ -79,6 +79,20 @@ def test_the_number_of_points_can_be_bounded() -> None:
     assert run(setup, timeout=HANG).panic == "no end after 5000 scheduling points"
 
 
+RACES = "echo a | cat; (sleep 1; echo b) | cat & (echo c; echo d) | wc -l; wait"
+
+
+@pytest.mark.parametrize("point", ["pipe:empty", "wait:before-switch", "wait4:no-news"])
+def test_others_are_forced_through_a_point(point: str) -> None:
+    """Who is about to sleep is held there until nobody else gets any further."""
+    for seed in range(3):
+        words = (f"hold={point}", "record", "strategy=random:8")
+        setup = make_setup("vkernel", seed=seed, command=RACES, kernel_arguments=words)
+        outcome = run(setup, timeout=HANG)
+        assert outcome.ended and sorted(outcome.text.split()) == ["2", "a", "b"], outcome.panic
+        assert f"\t{point}\t" in outcome.results
+
+
 # --- The search --------------------------------------------------------------------------------
 
 # Which of two programs is first depends on the schedule: what is wanted is no bug of the kernel's.
