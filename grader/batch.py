@@ -157,10 +157,16 @@ class Batch:
     ) -> List[Result]:
         results = []
         with ThreadPoolExecutor(jobs) as pool:
-            for future in as_completed([pool.submit(self.one, source) for source in sources]):
-                result, is_cached = future.result()
-                tell(result, is_cached)
-                results.append(result)
+            futures = [pool.submit(self.one, source) for source in sources]
+            try:
+                for future in as_completed(futures):
+                    result, is_cached = future.result()
+                    tell(result, is_cached)
+                    results.append(result)
+            except BaseException:
+                for future in futures:
+                    future.cancel()  # what has begun is finished and kept
+                raise
         return results
 
 

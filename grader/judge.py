@@ -6,8 +6,8 @@ build only the kernel itself is taken.
 
 A verdict must not depend on the host. So runs are seeded, and all that is random follows from a
 challenge, which follows from the submission and a key. How long silence may last is scaled by
-how long the pristine kernel takes to boot here and now. What failed is run again, and is lost
-only if it fails again. If the pristine kernel cannot boot in the same sandbox after a failure,
+how long the reference takes to boot here and now. What failed is run again, and is lost
+only if it fails again. If the reference cannot boot in the same sandbox after a failure,
 the host is in trouble, and that is nobody's failure: an error, which is tried again.
 """
 
@@ -49,9 +49,13 @@ from grader.submission import Refused, lay_over, name_of, take
 KERNEL_MAX = 64 << 20
 ATTEMPTS = 3  # when the infrastructure fails
 FIRST_PATIENCE = 0.25
+PATIENCE_MAX = 8.0
+
+# What one test may take of anybody's time, at the patience of a quiet host, in seconds.
+TEST_SECONDS = 300.0
 BUILD_LIMITS = sandbox.Limits(memory=1 << 30, data=1 << 30, cpu=120.0, seconds=900.0)
 
-# How long the pristine kernel takes from start to end on a small quiet host, in seconds.
+# How long the reference takes from start to end on a small quiet host, in seconds.
 NOMINAL_BOOT = {"vkernel": 0.4, "x86_64": 1.2}
 
 # Is told of each test's run when it ends, and which attempt it was.
@@ -146,8 +150,15 @@ class Judge:
 
     def has_test(self, name: str) -> bool:
         """The test's code is here: hidden ones are not in a handout."""
-        files = (self.lab.folder / "tests").glob("test_*.py")
-        return any(f"def test_{name}(" in file.read_text(encoding="utf-8") for file in files)
+        return "::" in self.places([name])[0]
+
+    def places(self, names: Sequence[str]) -> List[str]:
+        """The tests as pytest wants them: FILE::FUNCTION."""
+        found = []
+        for file in sorted((self.lab.folder / "tests").glob("test_*.py")):
+            text = file.read_text(encoding="utf-8")
+            found += [f"{file}::test_{name}" for name in names if f"def test_{name}(" in text]
+        return found or [str(self.lab.folder / "tests" / "none")]
 
     def _give_up(self, result: Result, status: str, message: str) -> None:
         """No test was run: all are lost, or, if it is our fault, open."""
@@ -263,21 +274,23 @@ class _Bench:
         """How much slower than a quiet host this one is, at least 1."""
         started = time.monotonic()
         if not self._is_host_fit(machine):
-            return 4.0
-        return max(1.0, (time.monotonic() - started) / NOMINAL_BOOT[machine])
+            return PATIENCE_MAX
+        slowness = (time.monotonic() - started) / NOMINAL_BOOT[machine]
+        return min(PATIENCE_MAX, max(1.0, slowness))
 
     def _is_host_fit(self, machine: str) -> bool:
-        """The pristine kernel boots here, in the same confinement."""
+        """The reference boots here, in the same confinement. Without one, as in a handout, there is
+        nothing to compare with."""
         base = self.judge.pristine
-        build = base.build(self.judge.lab) if base is not None else self.judge.root / "build"
-        if not (build / machine / "duet").is_file():
-            return True  # nothing to compare with
-        kernel = self.work / "pristine" / machine / "duet"
+        source = base.reference / machine / "duet" if base is not None else None
+        if source is None or not source.is_file():
+            return True
+        kernel = self.work / "reference" / machine / "duet"
         if not kernel.is_file():
-            take_kernel(build / machine / "duet", kernel)
+            take_kernel(source, kernel)
         setup = Setup(machine, self.image, command="true", cpus=1, memory="32M", seed=1)
         confinement = self.judge.confinement if self.judge.confinement.layers else None
-        setup = setup.with_(build=self.work / "pristine", confinement=confinement)
+        setup = setup.with_(build=self.work / "reference", confinement=confinement)
         outcome = run(setup, timeout=300.0)
         return outcome.ended and outcome.status == 0
 
@@ -292,10 +305,9 @@ class _Bench:
         words += ["-c", str(root / "grader" / "pytest.ini")]
         words += ["--duet-tree", str(self.tree), "--duet-build", str(self.kernels)]
         words += ["--duet-image", str(self.image), "--duet-machine", machine]
-        words += ["--duet-challenge", self.challenge, "--duet-patience", f"{self.patience:.2f}"]
+        words += ["--duet-patience", f"{self.patience:.2f}"]
         words += ["--duet-results", str(lines)]
-        words += ["-k", " or ".join(f"test_{name}" for name in names)]
-        words += [str(lab.folder / "tests")]
+        words += judge.places(names)
         log = self.work / "pytest.log"
         with open(log, "wb") as output:
             with subprocess.Popen(
@@ -308,8 +320,12 @@ class _Bench:
                 preexec_fn=die_with_parent,
             ) as process:
                 said: Dict[str, Run] = {}
-                is_last = False
+                is_last = is_late = False
+                deadline = time.monotonic() + TEST_SECONDS * max(1.0, self.patience) * len(names)
                 while not is_last:
+                    if time.monotonic() > deadline:
+                        is_late = True
+                        process.kill()
                     try:
                         process.wait(0.1)
                         is_last = True
@@ -320,6 +336,11 @@ class _Bench:
                             said[name] = run
                             judge.progress(name, run, attempt)
         found = said
+        for place in judge.places(names):
+            name = place.rpartition("::test_")[2]
+            if is_late and name in names and name not in found:
+                found[name] = Run(machine, FAILED, message="the test did not come to its end")
+                is_late = False  # those behind it have not begun
         for name in names:
             if name not in found:
                 text = read_text(log)[-2000:]
@@ -341,6 +362,7 @@ class _Bench:
             **{name: text for name, text in os.environ.items() if not name.startswith("MAKE")},
             "DUET_SANDBOX": sandbox_name(self.judge.confinement),
             "DUET_LIMITS": json.dumps(asdict(allowed)),
+            "DUET_CHALLENGE": self.challenge,  # a command line can be read by others
             "TMPDIR": str(self.work / "machines"),
         }
 

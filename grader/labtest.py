@@ -261,7 +261,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     if not config.getoption("--duet-challenge"):
-        config.option.duet_challenge = os.urandom(8).hex()
+        given = os.environ.get("DUET_CHALLENGE")
+        config.option.duet_challenge = given or os.urandom(8).hex()
 
 
 def lab_of(path: Path) -> str:

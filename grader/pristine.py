@@ -42,8 +42,10 @@ class Pristine:
     tree: Path
     key: str
 
-    def build(self, lab: Lab) -> Path:
-        return kernels_of(self.tree, lab)
+    @property
+    def reference(self) -> Path:
+        """The folder with MACHINE/duet of the solution, if there is one."""
+        return self.tree.with_name(self.tree.name + ".reference")
 
 
 def kernels_of(tree: Path, lab: Lab) -> Path:
@@ -136,12 +138,43 @@ def prepare(root: Path, lab: Lab, machines: Sequence[str], cache: Path) -> Prist
             if done.returncode != 0:
                 text = done.stdout.decode("utf-8", "replace")[-2000:]
                 raise PristineError(f"the skeleton of lab {lab.name} does not build:\n{text}")
+            _build_reference(root, lab, machines, part, cache / f"{lab.name}-{key}.reference")
             for old in cache.glob(f"{lab.name}-*"):
                 if not _is_recent(old):
                     shutil.rmtree(old, ignore_errors=True)
             part.rename(tree)
         os.utime(tree)
     return Pristine(tree, key)
+
+
+def _build_reference(
+    root: Path, lab: Lab, machines: Sequence[str], tree: Path, target: Path
+) -> None:
+    """Kernels with the solution, by which the host is judged (grader/judge.py). They lie outside
+    the tree that submissions are built in. In a handout there are none."""
+    if not (root / "kern" / "solutions.h").exists():
+        return
+    shutil.rmtree(target, ignore_errors=True)
+    part = target.with_name(f".{target.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    shutil.copytree(tree, part, symlinks=True)
+    for name in lab.files:
+        (part / name).write_bytes((root / name).read_bytes())
+    done = subprocess.run(
+        make_words(lab, machines),
+        cwd=part,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+    )
+    if done.returncode != 0:
+        text = done.stdout.decode("utf-8", "replace")[-2000:]
+        raise PristineError(f"the solution of lab {lab.name} does not build:\n{text}")
+    for machine in machines:
+        (target / machine).mkdir(parents=True)
+        shutil.copy2(kernels_of(part, lab) / machine / "duet", target / machine)
+    shutil.rmtree(part)
 
 
 def _is_recent(tree: Path) -> bool:

@@ -73,8 +73,11 @@ def publish(store: Store, regraded: Store) -> Path:
     while (store.folder / f"replaced-{number}").exists():
         number += 1
     old = store.folder / f"replaced-{number}"
+    new = store.folder / "results.new"
+    shutil.rmtree(new, ignore_errors=True)
+    shutil.copytree(regraded.folder / "results", new)
     (store.folder / "results").rename(old)
-    shutil.copytree(regraded.folder / "results", store.folder / "results")
+    new.rename(store.folder / "results")
     return old
 
 

@@ -159,6 +159,11 @@ def test_error_and_failure(duet):
         raise RuntimeError("no memory")
     duet.fail("this", "that", "do it")
 
+def test_never_ends(duet):
+    import time
+    attempt("endless")
+    time.sleep(1000)
+
 def test_kills_pytest(duet):
     import os
     if attempt("kill") == 1:
@@ -200,6 +205,17 @@ def test_death_of_the_harness_costs_nothing(judge: Judge, tmp_path: Path) -> Non
     names = ["kills_pytest", "fails_once"]
     result = scripted(judge, tmp_path / "lab", names).submission(hand_in(tmp_path / "in", {}))
     assert statuses(result) == {"kills_pytest": "passed", "fails_once": "passed"}
+
+
+def test_endless_test_is_lost_and_those_behind_it_are_not(
+    judge: Judge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("grader.judge.TEST_SECONDS", 1.0)
+    monkeypatch.setattr("grader.judge.PATIENCE_MAX", 2.0)
+    judge = scripted(judge, tmp_path / "lab", ["never_ends", "fails"])
+    result = judge.submission(hand_in(tmp_path / "in", {}))
+    assert statuses(result)["never_ends"] == "failed"
+    assert result.test("never_ends").runs[0].message == "the test did not come to its end"
 
 
 def test_host_in_trouble_is_nobodys_failure(
