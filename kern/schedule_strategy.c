@@ -124,8 +124,9 @@ static int64_t highest_waiting(struct cpu *cpu)
 {
     int64_t highest = INT64_MIN;
 
+    /* Who is still on a CPU, about to leave it, cannot be taken, and does not count for much. */
     list_for_each (&cpu->queue.threads, thread, struct thread, run_link)
-        highest = max(highest, priority_of(thread));
+        highest = max(highest, thread->on_cpu ? INT64_MIN + 1 : priority_of(thread));
     return highest;
 }
 
