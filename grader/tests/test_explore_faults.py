@@ -19,7 +19,7 @@ from grader.tests.support import HANG, ROOT, both_machines, clean_environment, m
 IS_LONG = os.environ.get("FAULTS") == "all"
 
 SESSION = (ROOT / "grader/tests/fault_session.sh").read_text().replace("\n", "; ").rstrip("; ")
-PROGRAMS = ("descriptors", "directories", "execs", "files", "groups", "links", "mappings")
+PROGRAMS = ("descriptors", "directories", "execs", "files", "links", "mappings")
 PROGRAMS += ("pipes", "renames", "signals", "stacks", "unlinks", "waits")
 
 

@@ -113,7 +113,7 @@ static struct buffer *take_idle(void)
     buffer = list_pop(&idle_list, struct buffer, list_link);
     if (buffer != NULL) {
         list_remove(&buffer->hash_link);
-        bytes -= buffer->size;
+        __atomic_store_n(&bytes, bytes - buffer->size, __ATOMIC_RELAXED);
     }
     spin_unlock(&cache_lock);
     return buffer;
@@ -162,7 +162,7 @@ static struct buffer *buffer_reference(struct block_device *device, block_t numb
         buffer = cache_find(device, number);
         if (buffer == NULL) {
             list_push_front(bucket_of(device, number), &fresh->hash_link);
-            bytes += size;
+            __atomic_store_n(&bytes, bytes + size, __ATOMIC_RELAXED);
             buffer = fresh;
             fresh = NULL;
         }
@@ -204,7 +204,7 @@ static void mark_dirty_locked(struct buffer *buffer)
         return;
     buffer->is_dirty = true;
     list_push_back(&dirty_list, &buffer->list_link);
-    dirty_bytes += buffer->size;
+    __atomic_store_n(&dirty_bytes, dirty_bytes + buffer->size, __ATOMIC_RELAXED);
     if (dirty_count++ == 0 || dirty_bytes > bytes_max / 4)
         wait_wake_all(&flusher_queue);
 }
@@ -218,13 +218,13 @@ static void write_done(struct buffer *buffer, int error)
         buffer->failed_writes = 0;
         return;
     }
-    write_failures++;
+    __atomic_store_n(&write_failures, write_failures + 1, __ATOMIC_RELAXED);
     if (++buffer->failed_writes < WRITE_TRIES) {
         mark_dirty_locked(buffer);
         return;
     }
     buffer->failed_writes = 0;
-    write_errors++;
+    __atomic_store_n(&write_errors, write_errors + 1, __ATOMIC_RELAXED);
 }
 
 /* The driver is done with it; maybe in an interrupt handler. The buffer and the request are gone
@@ -385,7 +385,7 @@ static void write_start(struct buffer *buffer)
         buffer->is_dirty = false;
         list_remove(&buffer->list_link);
         dirty_count--;
-        dirty_bytes -= buffer->size;
+        __atomic_store_n(&dirty_bytes, dirty_bytes - buffer->size, __ATOMIC_RELAXED);
         transfer_prepare(buffer, true);
     }
     spin_unlock(&cache_lock);
@@ -447,7 +447,7 @@ void buffer_drop(struct block_device *device)
         if (buffer->device != device)
             continue;
         list_remove(&buffer->hash_link);
-        bytes -= buffer->size;
+        __atomic_store_n(&bytes, bytes - buffer->size, __ATOMIC_RELAXED);
         list_remove(&buffer->list_link);
         list_push_back(&doomed, &buffer->list_link);
     }

@@ -90,7 +90,7 @@ static void idle_remove(struct vnode *vnode)
     list_remove(&vnode->idle_link);
     idle_count--;
     if (!vnode->keep)
-        lingering_count--;
+        __atomic_store_n(&lingering_count, lingering_count - 1, __ATOMIC_RELAXED);
 }
 
 /*
@@ -270,7 +270,7 @@ void vnode_release(struct vnode *vnode)
     list_push_back(&idle_list, &vnode->idle_link);
     idle_count++;
     if (!vnode->keep)
-        lingering_count++;
+        __atomic_store_n(&lingering_count, lingering_count + 1, __ATOMIC_RELAXED);
     too_many = idle_count > idle_max;
     spin_unlock(&cache_lock);
     if (too_many)
