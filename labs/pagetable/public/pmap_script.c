@@ -5,7 +5,8 @@
  *
  *      enter VA FRAME PROT ACCESS     pmap_enter_accessed(); PROT as in mmap(2): 1 r, 2 w, 4 x
  *      absent VA FRAME COUNT PROT     pmap_enter_absent() of as many frames, one after the other
- *      remove START END               pmap_remove(); answers FRAME:DIRTY for each frame released
+ *      remove START END               pmap_remove(); answers FRAME:DIRTY for each frame released,
+ *                                  with `:still-cached` if the processor could still use it
  *      protect START END PROT         pmap_protect()
  *      touch VA ACCESS                what the processor does; answers the frame, or `fault`
  *      lookup VA                      pmap_lookup()
@@ -31,14 +32,24 @@
 
 #define MEMORY_START 0x100000UL
 #define MEMORY_END   0x900000UL
+#define WATCHED_MAX  (64 * PAGE_SIZE) /* removals of more are not looked at so closely */
 
 static const struct memory_range memory[] = {{MEMORY_START, MEMORY_END}};
 static struct pmap pmap;
 
+/* A frame is given away: nobody can use it any more, not even by what the processor remembers. */
 static void say_release(paddr_t pa, bool dirty, void *argument)
 {
-    (void)argument;
-    printf("%#lx:%d ", pa, dirty);
+    const unsigned long *range = argument;
+    bool is_cached = false;
+
+    for (vaddr_t va = range[0]; va < range[1] && range[1] - range[0] <= WATCHED_MAX;
+         va += PAGE_SIZE) {
+        uint8_t *byte = fake_access(&pmap, va, PROT_READ);
+
+        is_cached |= byte != NULL && direct_map_address(byte) == pa;
+    }
+    printf("%#lx:%d%s ", pa, dirty, is_cached ? ":still-cached" : "");
 }
 
 static void enter_absent(vaddr_t va, paddr_t frame, size_t count, prot_t prot)
@@ -82,7 +93,7 @@ static bool act(const char *verb, const unsigned long *a, const char *text)
     else if (strcmp(verb, "absent") == 0)
         enter_absent(a[0], a[1], a[2], (prot_t)a[3]);
     else if (strcmp(verb, "remove") == 0)
-        pmap_remove(&pmap, a[0], a[1], say_release, NULL);
+        pmap_remove(&pmap, a[0], a[1], say_release, (void *)a);
     else if (strcmp(verb, "protect") == 0)
         pmap_protect(&pmap, a[0], a[1], (prot_t)a[2]);
     else if (strcmp(verb, "touch") == 0)
