@@ -303,6 +303,7 @@ class _Bench:
         # Images lie there, which the sandbox's user must reach: below the folder for machines.
         words += ["--basetemp", str(self.work / "machines" / "pytest")]
         words += ["-c", str(root / "grader" / "pytest.ini")]
+        words += ["--rootdir", str(lab.folder)]  # without, files outside of it have no names
         words += ["--duet-tree", str(self.tree), "--duet-build", str(self.kernels)]
         words += ["--duet-image", str(self.image), "--duet-machine", machine]
         words += ["--duet-patience", f"{self.patience:.2f}"]

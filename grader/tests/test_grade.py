@@ -281,6 +281,13 @@ def test_wrong_use_is_said(capsys: pytest.CaptureFixture[str]) -> None:
         assert complaint in capsys.readouterr().err
 
 
+def test_tests_of_two_files_run_together(judge: Judge, tmp_path: Path) -> None:
+    judge = replace(judge, only=["child_writes", "permissions"])
+    assert len({place.partition("::")[0] for place in judge.places(judge.only)}) == 2
+    result = judge.submission(hand_in(tmp_path, {}))
+    assert statuses(result) == {"child_writes": "passed", "permissions": "passed"}
+
+
 def test_make_grade(tmp_path: Path) -> None:
     words = ["make", "-s", "grade", "LAB=cow", "ONLY=child_writes"]
     done = subprocess.run(
