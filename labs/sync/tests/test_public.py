@@ -60,14 +60,14 @@ def test_condvar_wait(duet: Duet) -> None:
     rules = [judge.nobody_is_stuck, judge.passes_values_on, judge.sleeps("buffer")]
     key = duet.random.randrange(1, 1 << 40)
     programs = ["ppp", "ppp", "pp", "qq", "qqqq", "qq"]
-    judge.search(duet, programs, rules, STEP_CONDVAR, times=3, key=key)
+    judge.search(duet, programs, rules, STEP_CONDVAR, times=12, runs=20, key=key)
 
 
 def test_condvar_signal(duet: Duet) -> None:
     programs = ["k", "kzk", "k", "Zs" + duet.random.choice(["s", "zs"]), "zsZs"]
     judge.search(duet, programs, [judge.wakes_who_waits], STEP_CONDVAR, runs=3)
     programs = ["k", "hk", "k", "hs", "shhs"]
-    judge.search(duet, programs, [judge.wakes_who_waits], STEP_CONDVAR, times=10)
+    judge.search(duet, programs, [judge.wakes_who_waits], STEP_CONDVAR, times=20, runs=16)
 
 
 def test_semaphore(duet: Duet) -> None:
