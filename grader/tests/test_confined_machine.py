@@ -8,11 +8,17 @@ from pathlib import Path
 import pytest
 
 from grader import hostile, sandbox
-from grader.machine import Running, run
+from grader.machine import Running, Setup, run
 from grader.processes import processes_with
-from grader.tests.support import HANG, both_machines, make_setup
+from grader.tests import support
+from grader.tests.support import HANG, both_machines
 
 FORMS = [name for name, _ in sandbox.choices() if name != "user"]
+
+
+def make_setup(machine: str, **changes: object) -> Setup:
+    """Not by VMSPACE=ptrace: the sandbox forbids ptrace."""
+    return support.make_setup(machine, vmspace=None, **changes)
 
 
 @pytest.fixture(params=FORMS)

@@ -13,7 +13,8 @@ import pytest
 from grader.programs import Program, run_on_guest
 from grader.machine import Setup, run
 from grader.tests.container import ALLOWED, container_command, seccomp_filter
-from grader.tests.support import BUILD, HANG, make_setup, needs
+from grader.tests import support
+from grader.tests.support import BUILD, HANG, needs
 
 # Processes, memory, signals, files, threads of the host: what a container could break.
 PROGRAMS = ("cow", "execs", "fpu", "faults", "files", "forks", "mappings", "pipes", "preemption")
@@ -66,6 +67,11 @@ open("/file", O_RDWR | O_CREAT, 0600) 30
 write(fd, block, sizeof(block)) == sizeof(block) 0
 1048576 of 4194304 bytes, user 1000
 """
+
+
+def make_setup(machine: str, **changes: object) -> Setup:
+    """Not by VMSPACE=ptrace: the container forbids ptrace."""
+    return support.make_setup(machine, vmspace=None, **changes)
 
 
 @pytest.fixture

@@ -164,7 +164,8 @@ struct stub_answer {
 #define STUB_MEANS_PTRACE                                                                          \
     2 /* by tracers; the filter is for the vsyscall page, if the host has it */
 
-/* What the zygote says for each stub: its process, or a negative errno, and its tracer or 0. */
+/* What the zygote says for each stub: its process and its tracer or 0; or a negative errno, and a
+ * process that was killed, or 0. */
 struct stub_birth {
     int64_t pid, tracer;
 };

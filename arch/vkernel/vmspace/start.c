@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* In image.S: the stub program. */
@@ -97,8 +98,8 @@ static bool is_plausible(const struct stub_hello *hello)
            SLOTS + SLOT_END - hello->fpstate <= FPU_STATE_SIZE - 64;
 }
 
-/* Tell the zygote how the guests' system calls are to be caught. Returns 0, or -ENOSYS when the
- * host refuses it. */
+/* Tell the zygote how the guests' system calls are to be caught. Returns 0, -ENOSYS when the
+ * host refuses it, or another errno. */
 static int choose(const struct zygote *zygote, enum vmspace_means means)
 {
     struct stub_answer answer = {.means = STUB_MEANS_SECCOMP};
@@ -115,8 +116,8 @@ static int choose(const struct zygote *zygote, enum vmspace_means means)
         return -EPROTO;
     if (!zygote_receive(zygote, &error, sizeof(error)))
         return -EPROTO;
-    if (error != 0)
-        return -ENOSYS;
+    if (error != 0) /* a tracer is tried with a process */
+        return error == -EAGAIN ? -EAGAIN : -ENOSYS;
     vmspace_config.means = means;
     return 0;
 }
@@ -168,8 +169,11 @@ int zygote_start(struct zygote *zygote)
     }
     if (error != 0) {
         close(sockets[0]);
-        if (pid > 0)
+        *zygote = (struct zygote){.control = -1};
+        if (pid > 0) {
             kill(pid, SIGKILL);
+            waitpid(pid, NULL, 0);
+        }
     }
     return error;
 }

@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <linux/filter.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -24,6 +25,9 @@
 
 #define REQUESTS_AHEAD 2  /* stubs being made before anyone wants them */
 #define FREE_MAX       32 /* idle stubs to keep */
+#define KILLED_MAX     64
+
+#define ZYGOTE_PATIENCE 1000 /* milliseconds */
 
 static struct stub stubs[VMSPACE_MAX];
 static struct zygote zygote; /* its pid: with the pool's lock; the rest: immutable */
@@ -37,6 +41,8 @@ static struct {
     unsigned idle_count;                    /* (l) */
     struct stub *requested[REQUESTS_AHEAD]; /* (l) asked for, oldest first */
     unsigned requested_count;               /* (l) */
+    int killed[KILLED_MAX];                 /* (l) processes that may not have been waited for */
+    unsigned killed_count;                  /* (l) */
 } pool;
 
 /* --- Beginning ------------------------------------------------------------------------------- */
@@ -56,6 +62,23 @@ int stub_start(void)
 }
 
 /* --- Making stubs; with the pool's lock ---------------------------------------------------- */
+
+/* The process was killed and counts against the host's limits until somebody waits for it. */
+static void note_killed(int pid)
+{
+    if (pid > 0 && pool.killed_count < KILLED_MAX)
+        pool.killed[pool.killed_count++] = pid;
+}
+
+/* The tracer first: the stub dies with it, and is then ours alone to wait for. */
+static void kill_processes(const struct stub *stub)
+{
+    if (stub->tracer > 0)
+        host_call(SYS_kill, stub->tracer, SIGKILL);
+    host_call(SYS_kill, stub->pid, SIGKILL);
+    note_killed(stub->tracer);
+    note_killed(stub->pid);
+}
 
 /* Give `stub` the slot with this index of an address space whose slots are at `base` here. */
 static void use_slot(struct stub *stub, struct stub *leader, uint8_t *base, unsigned index)
@@ -104,14 +127,6 @@ static void free_slots(struct stub *leader)
 {
     host_call(SYS_munmap, leader->orders, SLOTS_SIZE);
     free_element(leader);
-}
-
-/* The tracer first: the stub dies with it, and is then ours alone to wait for. */
-static void kill_processes(const struct stub *stub)
-{
-    if (stub->tracer > 0)
-        host_call(SYS_kill, stub->tracer, SIGKILL);
-    host_call(SYS_kill, stub->pid, SIGKILL);
 }
 
 /* An element of stubs[] without a process, or NULL. */
@@ -175,7 +190,7 @@ static void request_stubs(void)
 static struct stub *take_requested(void)
 {
     struct stub *stub;
-    struct stub_birth birth;
+    struct stub_birth birth = {0};
 
     if (pool.requested_count == 0)
         return NULL;
@@ -184,6 +199,7 @@ static struct stub *take_requested(void)
         pool.requested[i - 1] = pool.requested[i];
     pool.requested_count--;
     if (!zygote_receive(&zygote, &birth, sizeof(birth)) || birth.pid <= 0) {
+        note_killed((int)birth.tracer);
         free_slots(stub);
         return NULL;
     }
@@ -338,6 +354,11 @@ bool vmspace_child_died(int pid)
     bool found = false;
 
     host_lock(&pool.lock);
+    for (unsigned i = 0; i < pool.killed_count && !found; i++)
+        if (pool.killed[i] == pid) {
+            pool.killed[i] = pool.killed[--pool.killed_count];
+            found = true;
+        }
     if (pid == zygote.pid) {
         __atomic_store_n(&zygote.pid, 0, __ATOMIC_RELAXED);
         found = true;
@@ -365,20 +386,33 @@ static void end_processes(const struct stub *stub)
         host_call(SYS_wait4, stub->tracer, 0, 0, 0);
 }
 
-void vmspace_stop(void)
+/* Have the zygote finish what it does, and end; returns when it has, or takes long. */
+static void end_zygote(void)
 {
+    struct pollfd answer = {.fd = zygote.control, .events = POLLIN};
+    char no_request = 0;
     struct stub_birth birth;
-    int zygote_pid;
 
-    if (zygote.control <= STDERR_FILENO)
-        return; /* nothing was started */
-    while (host_call(SYS_recvfrom, zygote.control, &birth, sizeof(birth), MSG_DONTWAIT, 0, 0) > 0)
+    host_call(SYS_sendto, zygote.control, &no_request, 1, MSG_NOSIGNAL | MSG_DONTWAIT, 0, 0);
+    while (host_call(SYS_poll, &answer, 1, ZYGOTE_PATIENCE) > 0 &&
+           host_call(SYS_recvfrom, zygote.control, &birth, sizeof(birth), 0, 0, 0) > 0) {
         if (birth.pid > 0)
             end_processes(&(struct stub){.pid = (int)birth.pid, .tracer = (int)birth.tracer});
-    zygote_pid = __atomic_load_n(&zygote.pid, __ATOMIC_RELAXED);
-    if (zygote_pid > 0 && host_call(SYS_kill, zygote_pid, SIGKILL) == 0)
-        host_call(SYS_wait4, zygote_pid, 0, 0, 0);
+        else
+            note_killed((int)birth.tracer);
+    }
+    if (zygote.pid > 0 && host_call(SYS_kill, zygote.pid, SIGKILL) == 0)
+        host_call(SYS_wait4, zygote.pid, 0, 0, 0);
+}
+
+void vmspace_stop(void)
+{
+    if (zygote.control <= STDERR_FILENO)
+        return; /* nothing was started */
+    end_zygote();
     for (unsigned i = 0; i < pool.made; i++)
         if (stubs[i].pid > 0 && !stubs[i].dead)
             end_processes(&stubs[i]);
+    for (unsigned i = 0; i < pool.killed_count; i++)
+        host_call(SYS_wait4, pool.killed[i], 0, 0, 0);
 }

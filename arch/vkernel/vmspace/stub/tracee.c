@@ -12,8 +12,14 @@
 #define EPERM          1
 #define EINTR          4
 
-#define PAGE_SIZE 4096
-#define PATIENCE  100000 /* tries, until the host lets us trace it */
+#define PAGE_SIZE   4096
+#define BIT(signal) (1UL << ((signal)&63))
+#define SIGNALS_FOR_US                                                                             \
+    (BIT(SIGSEGV) | BIT(SIGBUS) | BIT(SIGFPE) | BIT(SIGILL) | BIT(SIGTRAP) | BIT(SIGSYS) |         \
+     BIT(SIGUSR1))
+#define SIGNALS_THAT_SUSPEND (BIT(SIGSTOP) | BIT(SIGTSTP) | BIT(SIGTTIN) | BIT(SIGTTOU))
+
+#define PATIENCE 100000 /* tries, until the host lets us trace it */
 
 struct tracee tracee;
 
@@ -60,24 +66,10 @@ int tracee_go_on(long request, long signal)
         tracee_request(request, 0, (void *)signal);
         status = wait_for_stop();
         signal = status >> 8 & 0xff;
-        if (status >> 16 != 0) /* PTRACE_EVENT_STOP */
+        if (status >> 16 != 0 /* PTRACE_EVENT_STOP */ || (BIT(signal) & SIGNALS_THAT_SUSPEND))
             signal = 0;
-        switch (signal) {
-        case STOPPED_FOR_SYSCALL:
-        case SIGSEGV:
-        case SIGBUS:
-        case SIGFPE:
-        case SIGILL:
-        case SIGTRAP:
-        case SIGSYS:
-        case SIGUSR1:
+        else if (signal == STOPPED_FOR_SYSCALL || (BIT(signal) & SIGNALS_FOR_US))
             return (int)signal;
-        case SIGSTOP:
-        case SIGTSTP:
-        case SIGTTIN:
-        case SIGTTOU:
-            signal = 0;
-        }
     }
 }
 

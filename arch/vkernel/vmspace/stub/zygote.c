@@ -263,7 +263,7 @@ static struct stub_birth make_stub(long slot)
     }
     if (birth.tracer < 0) {
         host_call(SYS_kill, birth.pid, SIGKILL);
-        birth.pid = birth.tracer;
+        birth = (struct stub_birth){.pid = birth.tracer, .tracer = birth.pid};
     }
     return birth;
 }
