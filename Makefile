@@ -81,7 +81,7 @@ include kern/kernel.mk user/user.mk grader/grader.mk grader/explore.mk grader/gr
 
 help: ## Show this list
 	@echo 'Duet: one kernel, two machines.  Usage: make TARGET [VARIABLE=VALUE ...]'
-	@awk -F':.*## ' '/^[a-z_.-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z_.-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@sed -n 's/^#v //p' $(MAKEFILE_LIST)
 
 clean: ## Remove everything that was made
