@@ -34,6 +34,7 @@ STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 PAGE = resource.getpagesize()
 TICK = os.sysconf("SC_CLK_TCK")
 SLACK = 50  # processes between what ends a run and what the host refuses: a bomb is seen
+PID_LIMIT = 1 << 22
 CANNOT = 126  # the exit status when confinement failed; the command has not run
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -308,18 +309,15 @@ def memory_of_one(pid: int) -> Tuple[int, int]:
 
 
 def memory_of(processes: Iterable[int]) -> Tuple[int, int]:
-    """The memory of all, and what their files without a name take of the disk.
-
-    Shared memory is what is mapped of it, or what files in memory hold that are open, whichever
-    is more: most of it is both.
-    """
+    """The memory of all, and what their files without a name take of the disk. Shared memory is
+    what is mapped of it, or what open files in memory hold, whichever is more: most is both."""
     private, mapped = 0, 0
     files: Dict[int, int] = {}
     nameless: Dict[Tuple[int, int], int] = {}
     for pid in processes:
         try:
-            of_its_own, of_all = memory_of_one(pid)
-            private, mapped = private + of_its_own, mapped + of_all
+            own, shared = memory_of_one(pid)
+            private, mapped = private + own, mapped + shared
             for name in os.listdir(f"/proc/{pid}/fd"):
                 path = f"/proc/{pid}/fd/{name}"
                 status = os.stat(path)
@@ -470,11 +468,23 @@ def open_ways(paths: Iterable[str], temporary: str) -> None:
 
 
 def choose_uid() -> int:
-    """A user that nobody is, different for runs at the same time."""
+    """A user that nobody is, different for runs at the same time. Where users are few, one takes
+    the first whose name is free: a socket's, which is free again when this process ends."""
     with open("/proc/self/uid_map", encoding="ascii") as file:
         size = max(int(line.split()[2]) for line in file)
-    base = 1_879_000_000 if size > 1_900_000_000 else max(1, size - 4096)
-    return base + os.getpid() % (100_000 if base > 1_000_000 else 4000)
+    if size > 1_900_000_000:
+        return 1_879_000_000 + os.getpid() % PID_LIMIT
+    import socket
+
+    for uid in range(max(1, size - 4096), max(2, size - 96)):
+        holder = socket.socket(socket.AF_UNIX)
+        try:
+            holder.bind(f"\0duet-uid-{uid}")
+            holder.detach()
+            return uid
+        except OSError:
+            holder.close()
+    raise CannotConfine("every user that could run the command is in use")
 
 
 def main() -> int:

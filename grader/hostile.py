@@ -1,9 +1,11 @@
-"""Reading what a machine has written that nobody trusts."""
+"""Reading, and removing, what a machine has written that nobody trusts."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import stat
+import subprocess
 from pathlib import Path
 
 # More of it is not looked at, in bytes.
@@ -27,3 +29,11 @@ def read_bytes(path: Path, limit: int) -> bytes:
 def read_text(path: Path) -> str:
     """The text of such a file."""
     return read_bytes(path, TEXT_MAX).decode("utf-8", "replace")
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder in which there may be more folders within folders than Python counts."""
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+    except RecursionError:
+        subprocess.run(["rm", "-rf", "--", str(folder)], stderr=subprocess.DEVNULL, check=False)

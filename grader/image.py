@@ -7,8 +7,16 @@ import subprocess
 from pathlib import Path
 from typing import Iterable
 
+from grader import bounded
+
 # e2fsprogs lives in /sbin, which is not in an ordinary user's PATH.
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"])
+
+# What a tool may take, in bytes and seconds.
+OUTPUT_MAX, TOOL_SECONDS = 16 << 20, 300.0
+
+# The status of e2fsck when it has found damage and left it; others tell of its own end.
+UNCORRECTED = 4
 
 
 class ImageError(Exception):
@@ -28,21 +36,23 @@ def copy(source: Path, target: Path) -> Path:
     return target
 
 
+def _tool(*command: str, text: str = "") -> bounded.Done:
+    """Run a tool on an image that nobody trusts."""
+    done = bounded.run(command, OUTPUT_MAX, TOOL_SECONDS, text.encode(), tool_environment())
+    if done.is_late:
+        raise ImageError(f"{command[0]} did not end in {TOOL_SECONDS:.0f} s")
+    return done
+
+
 def debugfs(image: Path, requests: Iterable[str], write: bool = False) -> str:
     """Run debugfs requests on an image and return what they print."""
-    command = ["debugfs"] + (["-w"] if write else []) + ["-f", "-", str(image)]
-    done = subprocess.run(
-        command,
-        input="".join(request + "\n" for request in requests),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=tool_environment(),
-    )
-    complaints = [line for line in done.stderr.splitlines() if not line.startswith("debugfs ")]
-    if done.returncode != 0 or complaints:
-        raise ImageError("\n".join(complaints) or f"debugfs ended with status {done.returncode}")
-    return done.stdout
+    text = "".join(request + "\n" for request in requests)
+    done = _tool("debugfs", *(["-w"] if write else []), "-f", "-", str(image), text=text)
+    lines = done.complaint.splitlines()
+    complaints = [line for line in lines if not line.startswith("debugfs ")]
+    if done.status != 0 or complaints:
+        raise ImageError("\n".join(complaints) or f"debugfs ended with status {done.status}")
+    return done.text
 
 
 def _is_there(image: Path, path: str) -> bool:
@@ -100,42 +110,28 @@ def put_text(image: Path, text: str, guest: str, scratch: Path) -> None:
 
 
 def read(image: Path, guest: str) -> str:
-    """The contents of a file in the image."""
-    done = subprocess.run(
-        ["debugfs", "-R", f'cat "{guest}"', str(image)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=tool_environment(),
-    )
-    if "File not found" in done.stderr:
-        raise ImageError(done.stderr.strip())
-    return done.stdout
+    """The contents of a file in the image, or their beginning if they are endless."""
+    done = _tool("debugfs", "-R", f'cat "{guest}"', str(image))
+    if "File not found" in done.complaint:
+        raise ImageError(done.complaint)
+    return done.text
 
 
 def check(image: Path) -> list[str]:
     """What e2fsck finds wrong with the image; an empty list when it is clean."""
-    done = subprocess.run(
-        ["e2fsck", "-fn", str(image)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=tool_environment(),
-    )
-    if done.returncode == 0:
+    done = _tool("e2fsck", "-fn", str(image))
+    if done.status == 0:
         return []
     usual = ("Pass", "e2fsck")
-    return [line for line in done.stdout.splitlines() if line and not line.startswith(usual)]
+    found = [line for line in done.text.splitlines() if line and not line.startswith(usual)]
+    if not found or done.status != UNCORRECTED:
+        found += [f"e2fsck ended with status {done.status}", *done.complaint.splitlines()]
+    return found
 
 
 def repair(image: Path) -> None:
     """Make an image consistent after a machine was killed; raise when that cannot be done."""
-    done = subprocess.run(
-        ["e2fsck", "-p", str(image)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=tool_environment(),
-    )
-    if done.returncode >= 4:
-        raise ImageError(done.stdout.strip() or f"e2fsck ended with status {done.returncode}")
+    done = _tool("e2fsck", "-p", str(image))
+    if not 0 <= done.status < UNCORRECTED:
+        text = (done.text + done.complaint).strip()
+        raise ImageError(text or f"e2fsck ended with status {done.status}")

@@ -29,7 +29,7 @@ from typing import Callable, Dict, Iterator, List, Optional, Sequence
 
 from grader import image as images
 from grader import pristine, sandbox
-from grader.hostile import read_text
+from grader.hostile import read_text, remove
 from grader.lab import ROOT, Lab, size_in_bytes
 from grader.machine import Setup, die_with_parent, run
 from grader.pristine import Pristine
@@ -186,6 +186,8 @@ class Judge:
             raise Unbuildable(problem, result.output)
         for machine in self.machines:
             kernel = pristine.kernels_of(tree, self.lab) / machine / "duet"
+            if kernel.parent.resolve() != kernel.parent:
+                raise Unbuildable("what the build left is no kernel", result.output)
             take_kernel(kernel, work / "kernels" / machine / "duet")
 
     # --- Testing -----------------------------------------------------------------------------
@@ -430,7 +432,7 @@ class workspace:
         return self.path
 
     def __exit__(self, *_: object) -> None:
-        shutil.rmtree(self.path, ignore_errors=True)
+        remove(self.path)
 
 
 def grader_identity(judge: Judge) -> str:

@@ -12,7 +12,6 @@ import ctypes
 import os
 import re
 import shlex
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -24,7 +23,7 @@ from typing import IO, Iterator, List, Optional, Tuple, Union
 
 from grader import image as images
 from grader import sandbox, trace
-from grader.hostile import TEXT_MAX, read_text
+from grader.hostile import TEXT_MAX, read_text, remove
 
 MACHINES = ("vkernel", "x86_64")
 
@@ -50,6 +49,7 @@ EMULATION = {
 QEMU_SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 
 PR_SET_PDEATHSIG = 1
+libc = ctypes.CDLL(None)  # here, since a child of a process with threads must not load anything
 SHUTDOWN_GRACE = 5.0
 
 
@@ -203,7 +203,7 @@ def file_backend(name: str, path: Optional[Path]) -> str:
 
 def die_with_parent(number: int = signal.SIGKILL) -> None:
     """This process gets the signal when its parent dies, also after exec()."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
+    libc.prctl(PR_SET_PDEATHSIG, number)
 
 
 @dataclass
@@ -226,7 +226,7 @@ class Running:
         try:
             self._start()
         except BaseException:
-            shutil.rmtree(self.scratch, ignore_errors=True)
+            remove(self.scratch)
             raise
 
     @property
@@ -306,7 +306,7 @@ class Running:
                     stream.close()
                 except BrokenPipeError:
                     pass
-        shutil.rmtree(self.scratch, ignore_errors=True)
+        remove(self.scratch)
         self.report_file.unlink(missing_ok=True)
 
     @property

@@ -16,6 +16,7 @@ import queue
 import threading
 from typing import TYPE_CHECKING, Iterator, List, Optional
 
+from grader.hostile import TEXT_MAX
 from grader.machine import Running, Setup
 from grader.ram import PAGE, Memory, Ram
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from grader.labtest import Duet
 
 MASK = (1 << 64) - 1
+
+# The longest answer, and how much may be said in all, where a line counts as LINE_COST at least.
+LINE_MAX, LINE_COST = 4096, 64
 
 LOST_HINT = (
     "A process did not answer: it was killed or sleeps for ever. Run the command below and see "
@@ -97,7 +101,12 @@ class Probe:
 
     def _read(self) -> None:
         assert self._machine.process.stdout is not None
-        for line in self._machine.process.stdout:
+        stdout, left = self._machine.process.stdout, TEXT_MAX
+        for line in iter(lambda: stdout.readline(LINE_MAX), b""):
+            left -= max(len(line), LINE_COST)
+            if left < 0:
+                self._machine.kill()
+                break
             self._lines.put(line.decode("utf-8", "replace").rstrip("\r\n"))
         self._lines.put(None)
 

@@ -67,7 +67,7 @@ class Memory:
     def page(self, frame: int) -> bytes:
         for start, data in self.pieces.items():
             if start <= frame < start + len(data):
-                return data[frame - start : frame - start + PAGE]
+                return data[frame - start : frame - start + PAGE].ljust(PAGE, b"\0")
         return bytes(PAGE)
 
     def find(self, pattern: bytes) -> Iterator[int]:
@@ -143,7 +143,10 @@ class Ram:
                 at = os.lseek(self.descriptor, at, SEEK_DATA)
             except OSError:  # only a hole is left
                 return
-            stop = os.lseek(self.descriptor, at, SEEK_HOLE)
+            try:
+                stop = os.lseek(self.descriptor, at, SEEK_HOLE)
+            except OSError:  # the machine has cut it off just now
+                return
             yield at, stop
             at = stop
 
@@ -156,7 +159,7 @@ class Ram:
                 if not block:
                     break
                 data += block
-            pieces[start] = bytes(data)
+            pieces[start] = bytes(data).ljust(-(-len(data) // PAGE) * PAGE, b"\0")
         return Memory(pieces)
 
     def close(self) -> None:

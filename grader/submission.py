@@ -14,20 +14,21 @@ import errno
 import hashlib
 import os
 import stat
-import subprocess
 import tarfile
 import zipfile
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import IO, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import IO, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
-from grader import sandbox
+from grader import bounded, sandbox
 from grader.lab import Lab
 
 MAX_FILE = 512 << 10
 MAX_MEMBERS = 20_000
 MAX_UNPACKED = 256 << 20
+MAX_LISTING = 8 << 20
+GIT_SECONDS = 60.0
 ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
 
 
@@ -294,9 +295,11 @@ def _read_limited(stream: IO[bytes], path: str) -> bytes:
 def _from_git(source: Path, lab: Lab) -> Dict[str, bytes]:
     """The files of HEAD. A repository can make git run programs, so git is confined."""
     found = {}
-    listing = _git(source, "ls-tree", "-r", "-z", "-l", "HEAD").split(b"\0")
+    listing = _git(source, MAX_LISTING, "ls-tree", "-r", "-z", "-l", "HEAD")
+    if listing.count(b"\0") > MAX_MEMBERS:
+        raise Refused(f"{source.name}: more than {MAX_MEMBERS} files")
     entries = []
-    for line in listing:
+    for line in listing.split(b"\0"):
         if line:
             words, _, path = line.partition(b"\t")
             mode, _, blob, size = words.decode().split()
@@ -304,22 +307,25 @@ def _from_git(source: Path, lab: Lab) -> Dict[str, bytes]:
             length = int(size) if size.isdigit() else 0
             entries.append(_Entry(path.decode("utf-8", "replace"), kind, length, blob))
     for name, entry in _select(entries, lab):
-        found[name] = _git(source, "cat-file", "blob", str(entry.source))
+        found[name] = _git(source, MAX_FILE, "cat-file", "blob", str(entry.source))
     return found
 
 
-def _git(repository: Path, *words: str) -> bytes:
+def _git(repository: Path, limit: int, *words: str) -> bytes:
+    """What git says, if that is not more than the limit. It fetches nothing from elsewhere."""
     folder = str(repository.resolve())
-    command = ["git", "-c", f"safe.directory={folder}", f"--git-dir={folder}", *words]
+    command = ["/usr/bin/env", "GIT_NO_LAZY_FETCH=1", "GIT_ALLOW_PROTOCOL=none"]
+    command += ["git", "-c", f"safe.directory={folder}", f"--git-dir={folder}", *words]
     confined = sandbox.Confinement.probe().command(command, readable=[repository.resolve()])
-    pipe = subprocess.PIPE
-    done = subprocess.run(
-        confined, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, timeout=60
-    )
-    if done.returncode != 0:
-        complaint = done.stderr.decode("utf-8", "replace").strip()[:300]
+    done = bounded.run(confined, limit + 1, GIT_SECONDS)
+    if done.is_late:
+        raise Refused(f"{repository.name}: git did not end in {GIT_SECONDS:.0f} s")
+    if len(done.output) > limit:
+        raise Refused(f"{repository.name}: git {words[0]}: more than {limit} bytes")
+    if done.status != 0:
+        complaint = done.errors.decode("utf-8", "replace").strip()[:300]
         raise Refused(f"{repository.name}: git: {complaint}")
-    return done.stdout
+    return done.output
 
 
 # --- Where the files are, and where they go --------------------------------------------------
@@ -330,10 +336,12 @@ def _assign(paths: Sequence[str], lab: Lab) -> Dict[str, str]:
     often have on top; or all alone, without their folders, as web forms upload them."""
     plain = {str(PurePosixPath(path)) for path in paths}
     if not any(_is_at(name, plain) for name in lab.files):
-        tops = {path.split("/", 1)[0] for path in plain if "/" in path}
-        for top in sorted(tops):
-            below = {path[len(top) + 1 :] for path in plain if path.startswith(top + "/")}
-            if any(_is_at(name, below) for name in lab.files):
+        below: Dict[str, Set[str]] = {}
+        for path in plain:
+            top, _, rest = path.partition("/")
+            below.setdefault(top, set()).add(rest)
+        for top in sorted(below):
+            if any(_is_at(name, below[top]) for name in lab.files):
                 return {name: f"{top}/{name}" for name in lab.files}
         bare = [PurePosixPath(name).name for name in lab.files]
         alone = {

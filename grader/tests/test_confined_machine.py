@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from grader import hostile, sandbox
+from grader import probe as probes
 from grader.machine import Running, Setup, run
 from grader.processes import processes_with
+from grader.ram import Ram
 from grader.tests import support
 from grader.tests.support import HANG, both_machines
 
@@ -54,6 +56,46 @@ def test_too_much_processor_time_is_a_hang(
     monkeypatch.setenv("DUET_LIMITS", '{"cpu": 1.0}')
     outcome = run(make_setup("vkernel", seed=None, command="while :; do :; done"), timeout=HANG)
     assert outcome.hung and "the vkernel machine computed for" in outcome.errors
+
+
+def test_memory_that_the_machine_has_cut_off() -> None:
+    ram = Ram()
+    os.truncate(ram.descriptor, 1 << 20)
+    os.pwrite(ram.descriptor, b"mark" * 2048, 0)
+    os.truncate(ram.descriptor, 5001)
+    memory = ram.look()
+    ram.close()
+    assert list(memory.find(b"mark" * 1024))[0] == 0 and len(memory.page(4096)) == 4096
+    assert memory.roots(0, 0x400000) == [] and memory.walk(4096, 0) is None
+
+
+def test_flood_of_answers_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of lines without end no more is kept than a bound, and the machine that says them ends."""
+    monkeypatch.setattr(probes, "TEXT_MAX", 100_000)
+    for command in ("while :; do echo; done", "while :; do printf 1234567890123456789; done"):
+        setup = make_setup("vkernel", command=command)
+        probe = probes.Probe(None, setup, None)  # type: ignore[arg-type]
+        with Running(setup) as machine:
+            probe._machine = machine
+            probe._read()
+            assert machine.process.poll() is not None
+        lines = list(iter(probe._lines.get, None))
+        assert 0 < len(lines) <= 100_000 // probes.LINE_COST
+        assert sum(map(len, lines)) <= 100_000 and max(map(len, lines)) <= probes.LINE_MAX
+
+
+def test_deep_folders_are_removed(tmp_path: Path) -> None:
+    top = tmp_path / "top"
+    top.mkdir()
+    before = os.open(".", os.O_RDONLY)
+    os.chdir(top)
+    for _ in range(1500):
+        os.mkdir("d")
+        os.chdir("d")
+    os.fchdir(before)
+    os.close(before)
+    hostile.remove(top)
+    assert not top.exists()
 
 
 def test_text_of_a_hostile_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

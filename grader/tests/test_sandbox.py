@@ -12,7 +12,7 @@ from typing import Callable, Dict, List, Tuple
 
 import pytest
 
-from grader import sandbox
+from grader import confine, sandbox
 from grader.sandbox import Confinement, Limits, Report
 
 FORMS = [name for name, _ in sandbox.choices() if name != "user"]
@@ -313,6 +313,23 @@ def test_what_is_strong_enough(
     if not is_sufficient:
         with pytest.raises(sandbox.SandboxError, match="neither namespaces"):
             Confinement.for_submissions(is_trusted=False)
+
+
+def test_users_are_not_shared(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Many processes: by their numbers; few users: each takes one that nobody has."""
+    table, real_open = tmp_path / "uid_map", open
+    monkeypatch.setattr(
+        confine, "open", lambda _, **more: real_open(table, **more), raising=False
+    )
+    table.write_text("0 0 4294967295\n")
+    chosen = set()
+    for pid in (1, 100_001, 4_194_303):
+        monkeypatch.setattr(os, "getpid", lambda pid=pid: pid)
+        chosen.add(confine.choose_uid())
+    assert len(chosen) == 3 and all(1_879_000_000 <= uid < 1_900_000_000 for uid in chosen)
+    table.write_text("0 100000 65536\n")
+    chosen = {confine.choose_uid() for _ in range(3)}
+    assert len(chosen) == 3 and all(60_000 < uid < 65_536 for uid in chosen)
 
 
 def test_nothing_of_ours_is_told_without_layers(

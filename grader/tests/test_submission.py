@@ -6,8 +6,10 @@ import io
 import os
 import socket
 import subprocess
+import sys
 import tarfile
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Callable, Dict, Optional
 
@@ -23,7 +25,7 @@ TEXTS = {"vm/map.c": b"int map;\n", "vm/map.h": b"extern int map;\n"}
 
 @pytest.fixture
 def lab() -> Lab:
-    text = 'title = "t"\nsymbol = "S"\nfiles = ["vm/map.c", "vm/map.h"]\n'
+    text = 'title = "t"\nsymbol = "SOL_SAMPLE"\nfiles = ["vm/map.c", "vm/map.h"]\n'
     text += '[[test]]\nname = "a"\npoints = 1\ngoal = "g"\n'
     return parse(text, Path("labs/sample/lab.toml"))
 
@@ -290,6 +292,55 @@ def test_a_repository_cannot_borrow_objects(lab: Lab, tmp_path: Path) -> None:
     (repository / "objects/info/alternates").write_text(f"{other}\n")
     with pytest.raises(Refused, match="in.git: git: "):
         take(repository, lab)
+
+
+def test_a_repository_of_too_much(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = bare_repository(tmp_path / "in.git", tmp_path / "work")
+    for name, value, complaint in (
+        ("MAX_LISTING", 20, "git ls-tree: more than 20 bytes"),
+        ("MAX_MEMBERS", 1, "more than 1 files"),
+        ("GIT_SECONDS", 0.0, "git did not end in 0 s"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(submission, name, value)
+            with pytest.raises(Refused, match=complaint):
+                take(repository, lab)
+
+
+def test_a_repository_cannot_fetch(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DUET_SANDBOX", "none")  # git itself must not
+    repository, proof = bare_repository(tmp_path / "in.git", tmp_path / "work"), tmp_path / "proof"
+    with open(repository / "config", "a") as config:
+        config.write("[core]\nrepositoryformatversion = 1\n[extensions]\npartialClone = far\n")
+        config.write(f'[remote "far"]\nurl = "ext::touch {proof}"\npromisor = true\n')
+        config.write('[protocol "ext"]\nallow = always\n')
+    for blob in (repository / "objects").glob("??/*"):
+        if b"blob" in zlib.decompress(blob.read_bytes())[:4]:
+            blob.unlink()
+    with pytest.raises(Refused, match="in.git: git: "):
+        take(repository, lab)
+    assert not proof.exists()
+
+
+def test_many_folders_are_looked_through_once(lab: Lab) -> None:
+    paths = [f"{number}/file" for number in range(1000)] + ["zz/vm/map.c"]
+    calls = 0
+
+    def count(_frame: object, event: str, _what: object) -> None:
+        nonlocal calls
+        calls += event == "c_call"
+
+    sys.setprofile(count)
+    try:
+        assigned = submission._assign(paths, lab)
+    finally:
+        sys.setprofile(None)
+    assert assigned == {name: "zz/" + name for name in lab.files}
+    assert calls < 100 * len(paths)
 
 
 def test_submissions_of_a_folder(tmp_path: Path) -> None:
