@@ -128,7 +128,16 @@ class Batch:
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     def one(self, source: Path) -> "tuple[Result, bool]":
-        """The result of a submission, and whether it was known before."""
+        """The result of a submission, and whether it was known before. What goes wrong with one
+        does not end the others."""
+        try:
+            return self._one(source)
+        except Exception as problem:
+            result = self.judge.broken(source, problem)
+            self.store.keep(result)
+            return result, False
+
+    def _one(self, source: Path) -> "tuple[Result, bool]":
         try:
             taken = submissions.take(source, self.judge.lab)
         except submissions.Refused:

@@ -17,6 +17,7 @@ imports little and is started without the site's packages. How it ended is writt
 from __future__ import annotations
 
 import ctypes
+import errno
 import json
 import os
 import resource
@@ -311,9 +312,7 @@ def memory_of_one(pid: int) -> Tuple[int, int]:
 def memory_of(processes: Iterable[int]) -> Tuple[int, int]:
     """The memory of all, and what their files without a name take of the disk. Shared memory is
     what is mapped of it, or what open files in memory hold, whichever is more: most is both."""
-    private, mapped = 0, 0
-    files: Dict[int, int] = {}
-    nameless: Dict[Tuple[int, int], int] = {}
+    private, mapped, files, nameless = 0, 0, {}, {}
     for pid in processes:
         try:
             own, shared = memory_of_one(pid)
@@ -340,8 +339,9 @@ def disk_use(folders: Iterable[str]) -> int:
                     if entry.is_dir(follow_symlinks=False):
                         pending.append(entry.path)
                     total += entry.stat(follow_symlinks=False).st_blocks * 512
-        except OSError:
-            pass
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:  # who goes so deep wants to hide something
+                return sys.maxsize
     return total
 
 

@@ -109,9 +109,15 @@ class Judge:
             except Unbuildable as problem:
                 result.output = problem.output
                 self._give_up(result, UNBUILDABLE, str(problem))
-            except (OSError, images.ImageError, pristine.PristineError) as problem:
-                self._give_up(result, BROKEN, f"the grader failed: {problem}")
+            except Exception as problem:  # whatever it is, it is ours, and not the class's
+                self._give_up(result, BROKEN, why_broken(problem))
         result.seconds = round(time.monotonic() - started, 3)
+        return result
+
+    def broken(self, source: Path, problem: Exception) -> Result:
+        """The result of what could not be judged."""
+        result = self._empty(name_of(source))
+        self._give_up(result, BROKEN, why_broken(problem))
         return result
 
     def in_place(self, name: str, build: Path, challenge: Optional[str] = None) -> Result:
@@ -204,6 +210,10 @@ class Judge:
             for verdict in result.tests:
                 if verdict.name in runs:
                     verdict.runs.append(runs[verdict.name])
+
+
+def why_broken(problem: Exception) -> str:
+    return f"the grader failed: {type(problem).__name__}: {problem}"
 
 
 class Unbuildable(Exception):

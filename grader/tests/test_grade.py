@@ -11,9 +11,11 @@ from typing import Callable, Dict, List
 
 import pytest
 
+from grader import judge as judge_module
 from grader import pristine, sandbox
+from grader.batch import Batch, Store
 from grader.grade import describe, exit_status, main, report
-from grader.judge import Judge, printable, read_lines, take_kernel
+from grader.judge import Judge, Unbuildable, printable, read_lines, take_kernel
 from grader.lab import Lab, LabTest, load
 from grader.result import Result, from_json
 from grader.tests.support import OUT, ROOT, clean_environment
@@ -81,6 +83,33 @@ def test_submissions_of_others_need_a_sandbox(
     monkeypatch.setattr(sandbox, "_probe", lambda _: sandbox.Confinement(()))
     words = ["--lab", "cow", "--submission", str(tmp_path), "--cache", str(tmp_path / "cache")]
     assert main(words) == 2 and "neither namespaces" in capsys.readouterr().err
+
+
+def test_kernel_behind_a_link_is_refused(judge: Judge, cow: Lab, tmp_path: Path) -> None:
+    elsewhere = pristine.kernels_of(judge.pristine.tree, cow)  # type: ignore[union-attr]
+    kernels = pristine.kernels_of(tmp_path, cow)
+    kernels.parent.mkdir(parents=True, exist_ok=True)
+    kernels.symlink_to(elsewhere)
+    judge.confinement = sandbox.Confinement(())
+    (tmp_path / "Makefile").write_text("kernels:\n")
+    with pytest.raises(Unbuildable, match="is no kernel"):
+        judge._build(tmp_path, tmp_path, judge._empty("x"))
+
+
+def test_failure_of_the_grader_is_no_verdict(
+    judge: Judge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RecursionError("too deep")
+
+    source = hand_in(tmp_path / "ann", {})
+    batch = Batch(judge, Store(tmp_path / "out"))
+    for place, name in ((judge_module, "lay_over"), (judge, "submission")):
+        with monkeypatch.context() as patch:
+            patch.setattr(place, name, fail)
+            result, _ = batch.one(source)
+        assert (result.status, result.is_final) == ("error", False)
+        assert "RecursionError: too deep" in result.message
 
 
 def test_what_does_not_compile(judge: Judge, cow: Lab, tmp_path: Path) -> None:

@@ -220,6 +220,13 @@ for number in range(40):
     os.write(file, b"x" * (1 << 20))
 time.sleep(600)
 """
+DEEP = """
+import os, time
+for number in range(30):
+    os.mkdir("d" * 200)
+    os.chdir("d" * 200)
+time.sleep(600)
+"""
 # Each process ends at once, when there is a next one: the launcher adopts them all.
 ORPHANS = """
 import os, time
@@ -235,6 +242,7 @@ EXCESSES: Dict[str, Tuple[str, Dict[str, object], Tuple[str, ...]]] = {
     "shared memory": (SHARED, {"memory": 100 << 20}, ("memory",)),
     "mapped file in memory": (CLOSED_FILE, {"memory": 100 << 20}, ("memory",)),
     "files without a name": (NAMELESS, {"disk": 20 << 20}, ("disk",)),
+    "folders too deep to look into": (DEEP, {}, ("disk",)),
     "orphans": (ORPHANS, {"seconds": 0.5}, ("time",)),
     "disk": (DISK, {"disk": 20 << 20}, ("disk",)),
     "processor time": ("while True: pass", {"cpu": 0.5}, ("cpu",)),
