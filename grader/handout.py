@@ -105,7 +105,7 @@ def strip_solutions(text: str, symbols: Dict[str, bool]) -> str:
 
 def public_lab_toml(text: str, lab: labs.Lab) -> str:
     """lab.toml without the tests that are hidden; the tables are in the order of lab.tests."""
-    head, *tables = re.split(r"^(?=\s*\[\[\s*test\s*\]\])", text, flags=re.MULTILINE)
+    head, *tables = re.split(r"^(?=[ \t]*\[\[\s*test\s*\]\])", text, flags=re.MULTILINE)
     if len(tables) != len(lab.tests):
         raise HandoutError("lab.toml: each [[test]] must begin a line of its own")
     shown = [table for table, test in zip(tables, lab.tests) if not test.is_hidden]

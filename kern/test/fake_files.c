@@ -11,6 +11,7 @@
 #include "kern/machine.h"
 #include "kern/mutex.h"
 #include "kern/print.h"
+#include "kern/schedule_point.h"
 #include "kern/string.h"
 #include "kern/syscall.h"
 #include "kern/thread.h"
@@ -323,6 +324,13 @@ void machine_console_expect(void)
 }
 
 bool schedule_is_controlled;
+
+void schedule_reached(enum schedule_kind kind, const void *object, const char *name)
+{
+    (void)kind;
+    (void)object;
+    (void)name;
+}
 
 uint64_t schedule_random(const char *what, uint64_t number)
 {

@@ -32,7 +32,7 @@
 static struct stub stubs[VMSPACE_MAX];
 static struct zygote zygote; /* its pid: with the pool's lock; the rest: immutable */
 
-/* (l) lock */
+/* (l) lock, (w) lock, but read without it at the end */
 static struct {
     struct host_lock lock;
     unsigned made;                          /* (l) elements of stubs[] ever used */
@@ -41,8 +41,8 @@ static struct {
     unsigned idle_count;                    /* (l) */
     struct stub *requested[REQUESTS_AHEAD]; /* (l) asked for, oldest first */
     unsigned requested_count;               /* (l) */
-    int killed[KILLED_MAX];                 /* (l) processes that may not have been waited for */
-    unsigned killed_count;                  /* (l) */
+    int killed[KILLED_MAX];                 /* (w) processes that may not have been waited for */
+    unsigned killed_count;                  /* (w) */
 } pool;
 
 /* --- Beginning ------------------------------------------------------------------------------- */
@@ -66,16 +66,25 @@ int stub_start(void)
 /* The process was killed and counts against the host's limits until somebody waits for it. */
 static void note_killed(int pid)
 {
-    if (pid > 0 && pool.killed_count < KILLED_MAX)
-        pool.killed[pool.killed_count++] = pid;
+    unsigned count = pool.killed_count;
+
+    if (pid <= 0 || count == KILLED_MAX)
+        return;
+    __atomic_store_n(&pool.killed[count], pid, __ATOMIC_RELAXED);
+    __atomic_store_n(&pool.killed_count, count + 1, __ATOMIC_RELAXED);
 }
 
 /* The tracer first: the stub dies with it, and is then ours alone to wait for. */
-static void kill_processes(const struct stub *stub)
+static void send_kill(const struct stub *stub)
 {
     if (stub->tracer > 0)
         host_call(SYS_kill, stub->tracer, SIGKILL);
     host_call(SYS_kill, stub->pid, SIGKILL);
+}
+
+static void kill_processes(const struct stub *stub)
+{
+    send_kill(stub);
     note_killed(stub->tracer);
     note_killed(stub->pid);
 }
@@ -356,7 +365,10 @@ bool vmspace_child_died(int pid)
     host_lock(&pool.lock);
     for (unsigned i = 0; i < pool.killed_count && !found; i++)
         if (pool.killed[i] == pid) {
-            pool.killed[i] = pool.killed[--pool.killed_count];
+            unsigned last = pool.killed_count - 1;
+
+            __atomic_store_n(&pool.killed[i], pool.killed[last], __ATOMIC_RELAXED);
+            __atomic_store_n(&pool.killed_count, last, __ATOMIC_RELAXED);
             found = true;
         }
     if (pid == zygote.pid) {
@@ -380,7 +392,7 @@ bool vmspace_child_died(int pid)
 /* Kill a stub's processes and wait for them. */
 static void end_processes(const struct stub *stub)
 {
-    kill_processes(stub);
+    send_kill(stub);
     host_call(SYS_wait4, stub->pid, 0, 0, 0);
     if (stub->tracer > 0)
         host_call(SYS_wait4, stub->tracer, 0, 0, 0);
@@ -398,13 +410,14 @@ static void end_zygote(void)
            host_call(SYS_recvfrom, zygote.control, &birth, sizeof(birth), 0, 0, 0) > 0) {
         if (birth.pid > 0)
             end_processes(&(struct stub){.pid = (int)birth.pid, .tracer = (int)birth.tracer});
-        else
-            note_killed((int)birth.tracer);
+        else if (birth.tracer > 0)
+            host_call(SYS_wait4, (int)birth.tracer, 0, 0, 0);
     }
     if (zygote.pid > 0 && host_call(SYS_kill, zygote.pid, SIGKILL) == 0)
         host_call(SYS_wait4, zygote.pid, 0, 0, 0);
 }
 
+/* Without locks: in a panic their holders have been stopped. */
 void vmspace_stop(void)
 {
     if (zygote.control <= STDERR_FILENO)
@@ -413,6 +426,6 @@ void vmspace_stop(void)
     for (unsigned i = 0; i < pool.made; i++)
         if (stubs[i].pid > 0 && !stubs[i].dead)
             end_processes(&stubs[i]);
-    for (unsigned i = 0; i < pool.killed_count; i++)
-        host_call(SYS_wait4, pool.killed[i], 0, 0, 0);
+    for (unsigned i = 0; i < __atomic_load_n(&pool.killed_count, __ATOMIC_RELAXED); i++)
+        host_call(SYS_wait4, __atomic_load_n(&pool.killed[i], __ATOMIC_RELAXED), 0, 0, 0);
 }
