@@ -58,6 +58,7 @@ check)
     need clang-format clang-format
     need musl-gcc musl-tools
     need man man-db
+    need patch patch
     need mandoc mandoc
     [ -x /usr/bin/busybox ] || missing="$missing busybox-static"
     ;;
