@@ -16,7 +16,7 @@ from typing import List, Sequence
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("kern", "vm", "arch", "user/lib")
-TIMEOUT = 300.0
+TIMEOUT = 600.0
 
 FLAGS = (
     *("-std=gnu11", "-O1", "-g", "-DDEBUG", "-D_GNU_SOURCE", "-pthread"),

@@ -235,7 +235,7 @@ static void check_obedience(struct stub *stub)
         stub->stuck_at = time;
     else if (time > stub->stuck_at + PATIENCE_NSEC)
         stub_kill(stub);
-    if (!stub->dead)
+    if (!stub_is_dead(stub))
         handover_kick(stub);
 }
 
@@ -321,9 +321,9 @@ enum handover handover_wait(struct stub *stub, struct vextframe *vframe)
     stub->stuck_at = 0;
     switch (__atomic_load_n(&orders->state, __ATOMIC_ACQUIRE)) {
     case STATE_TRAPPED:
-        return stub->dead ? HANDOVER_DEAD : HANDOVER_TRAPPED;
+        return stub_is_dead(stub) ? HANDOVER_DEAD : HANDOVER_TRAPPED;
     case STATE_FAILED:
-        return stub->dead ? HANDOVER_DEAD : HANDOVER_FAILED;
+        return stub_is_dead(stub) ? HANDOVER_DEAD : HANDOVER_FAILED;
     default:
         return HANDOVER_DEAD;
     }

@@ -42,7 +42,7 @@ struct fault_record {
 struct stub {
     int pid;                     /* (i) */
     int tracer;                  /* (i) the process that traces it, or 0 */
-    volatile uint32_t dead;      /* (a) */
+    uint32_t dead;               /* (a) */
     struct stub *leader;         /* (i) the one whose address space this one shares, or itself */
     uint64_t slot;               /* (i) where its slot is in its address space, */
     struct stub_orders *orders;  /* (i) and here, writable */
@@ -152,6 +152,12 @@ struct stub *stub_acquire(void) must_check;
 
 /* Give a stub back, or kill it if it is not fit for another program. */
 void stub_release(struct stub *stub);
+
+/* Its process is gone, or was killed. */
+static inline bool stub_is_dead(const struct stub *stub)
+{
+    return __atomic_load_n(&stub->dead, __ATOMIC_ACQUIRE);
+}
 
 /* Kill a stub and those that share its address space; they count as dead at once. */
 void stub_kill(struct stub *stub);

@@ -458,7 +458,7 @@ int run_stub(struct stub *stub, struct trapframe *frame, struct vextframe *vfram
     stub->runner = vframe;
     handover_set_deadline(vframe);
     __atomic_store_n(&vframe->host_pid, stub->pid, __ATOMIC_SEQ_CST);
-    if (!stub->dead) {
+    if (!stub_is_dead(stub)) {
         bind_frame(stub, frame);
         load_registers(stub, frame);
         /* What faulted last is about to be accessed again; has the caller provided for it? */
@@ -471,7 +471,7 @@ int run_stub(struct stub *stub, struct trapframe *frame, struct vextframe *vfram
         store_registers(stub, frame);
     } else {
         frame->trap_number = VMSPACE_LOST;
-        if (!stub->dead)
+        if (!stub_is_dead(stub))
             stub_kill(stub);
     }
     vframe->host_pid = 0;

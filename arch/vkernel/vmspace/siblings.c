@@ -169,7 +169,7 @@ void mother_perform(struct vmspace *vmspace)
         vmspace->operation_count = 0;
         if (perform(mother, vmspace->operations, count))
             return;
-        if (mother->dead || vmspace->mapped <= MAPPED_MIN) {
+        if (stub_is_dead(mother) || vmspace->mapped <= MAPPED_MIN) {
             stub_kill(mother);
             return;
         }

@@ -74,6 +74,38 @@ static void note_killed(int pid)
     __atomic_store_n(&pool.killed_count, count + 1, __ATOMIC_RELAXED);
 }
 
+/* Somebody has waited for it. Returns whether it was noted. */
+static bool forget_killed(int pid)
+{
+    for (unsigned i = 0; i < pool.killed_count; i++)
+        if (pool.killed[i] == pid) {
+            unsigned last = pool.killed_count - 1;
+
+            __atomic_store_n(&pool.killed[i], pool.killed[last], __ATOMIC_RELAXED);
+            __atomic_store_n(&pool.killed_count, last, __ATOMIC_RELAXED);
+            return true;
+        }
+    return false;
+}
+
+/* Wait for all that were killed, so that the host counts them no more. Returns whether there were
+ * any; another thread may wait for some of them, and has them forgotten then. */
+static bool reap_killed(void)
+{
+    bool found = pool.killed_count > 0;
+
+    for (unsigned i = pool.killed_count; i-- > 0;) {
+        int pid = pool.killed[i];
+        long reaped;
+
+        while ((reaped = host_call(SYS_wait4, pid, 0, 0, 0)) == -EINTR)
+            ;
+        if (reaped == pid)
+            forget_killed(pid);
+    }
+    return found;
+}
+
 /* The tracer first: the stub dies with it, and is then ours alone to wait for. */
 static void send_kill(const struct stub *stub)
 {
@@ -217,6 +249,19 @@ static struct stub *take_requested(void)
     return stub;
 }
 
+/* NULL when the host refuses. */
+static struct stub *make_stub(void)
+{
+    struct stub *stub = NULL;
+
+    /* Those under way may have been refused for a reason that is gone: ask once more. */
+    for (unsigned tries = 0; stub == NULL && tries <= REQUESTS_AHEAD; tries++) {
+        request_stubs();
+        stub = take_requested();
+    }
+    return stub;
+}
+
 /* An idle stub that is alive, or NULL. */
 static struct stub *take_idle(void)
 {
@@ -225,7 +270,7 @@ static struct stub *take_idle(void)
     while ((stub = pool.idle) != NULL) {
         pool.idle = stub->next;
         pool.idle_count--;
-        if (!stub->dead)
+        if (!stub_is_dead(stub))
             return stub;
         free_slots(stub); /* somebody killed it */
     }
@@ -248,11 +293,9 @@ struct stub *stub_acquire(void)
     host_lock(&pool.lock);
     stub = take_idle();
     if (stub == NULL) {
-        /* Those under way may have been refused for a reason that is gone: ask once more. */
-        for (unsigned tries = 0; stub == NULL && tries <= REQUESTS_AHEAD; tries++) {
-            request_stubs();
-            stub = take_requested();
-        }
+        stub = make_stub();
+        if (stub == NULL && reap_killed())
+            stub = make_stub();
         request_stubs();
     }
     host_unlock(&pool.lock);
@@ -268,12 +311,12 @@ void stub_release(struct stub *stub)
     host_lock(&pool.lock);
     stub->owner = NULL;
     __atomic_store_n(&stub->vmspace, NULL, __ATOMIC_RELEASE);
-    if (!stub->dead && !stub->is_worn_out && pool.idle_count < FREE_MAX) {
+    if (!stub_is_dead(stub) && !stub->is_worn_out && pool.idle_count < FREE_MAX) {
         stub->next = pool.idle;
         pool.idle = stub;
         pool.idle_count++;
     } else {
-        if (!stub->dead)
+        if (!stub_is_dead(stub))
             kill_processes(stub);
         free_slots(stub);
     }
@@ -309,7 +352,7 @@ void stub_write_filter(struct stub *stub)
 void stub_free_sibling(struct stub *stub)
 {
     host_lock(&pool.lock);
-    if (!stub->dead && stub->pid > 0)
+    if (!stub_is_dead(stub) && stub->pid > 0)
         kill_processes(stub);
     stub->owner = NULL;
     __atomic_store_n(&stub->vmspace, NULL, __ATOMIC_RELEASE);
@@ -320,7 +363,7 @@ void stub_free_sibling(struct stub *stub)
 /* With the pool's lock. */
 static void mark_dead(struct stub *stub)
 {
-    stub->dead = 1;
+    __atomic_store_n(&stub->dead, 1, __ATOMIC_RELEASE);
     __atomic_store_n(&stub->orders->state, STATE_DEAD, __ATOMIC_SEQ_CST);
     host_futex_wake(&stub->orders->state, INT32_MAX);
 }
@@ -331,7 +374,7 @@ static void kill_family(const struct stub *leader)
     for (unsigned i = 0; i < pool.made; i++) {
         struct stub *stub = &stubs[i];
 
-        if (stub->orders == NULL || stub->leader != leader || stub->dead || stub->pid <= 0)
+        if (stub->orders == NULL || stub->leader != leader || stub_is_dead(stub) || stub->pid <= 0)
             continue;
         kill_processes(stub);
         /* It may run guest code until it is a zombie; another thread may have reaped it already. */
@@ -360,17 +403,10 @@ uint64_t stub_number(const struct stub *stub)
 
 bool vmspace_child_died(int pid)
 {
-    bool found = false;
+    bool found;
 
     host_lock(&pool.lock);
-    for (unsigned i = 0; i < pool.killed_count && !found; i++)
-        if (pool.killed[i] == pid) {
-            unsigned last = pool.killed_count - 1;
-
-            __atomic_store_n(&pool.killed[i], pool.killed[last], __ATOMIC_RELAXED);
-            __atomic_store_n(&pool.killed_count, last, __ATOMIC_RELAXED);
-            found = true;
-        }
+    found = forget_killed(pid);
     if (pid == zygote.pid) {
         __atomic_store_n(&zygote.pid, 0, __ATOMIC_RELAXED);
         found = true;
@@ -378,7 +414,7 @@ bool vmspace_child_died(int pid)
     for (unsigned i = 0; i < pool.made && !found; i++) {
         if ((stubs[i].pid == pid || stubs[i].tracer == pid) && stubs[i].orders != NULL) {
             found = true;
-            if (stubs[i].dead)
+            if (stub_is_dead(&stubs[i]))
                 break;
             if (stubs[i].pid == pid)
                 mark_dead(&stubs[i]);
@@ -404,6 +440,7 @@ static void end_zygote(void)
     struct pollfd answer = {.fd = zygote.control, .events = POLLIN};
     char no_request = 0;
     struct stub_birth birth;
+    int pid;
 
     host_call(SYS_sendto, zygote.control, &no_request, 1, MSG_NOSIGNAL | MSG_DONTWAIT, 0, 0);
     while (host_call(SYS_poll, &answer, 1, ZYGOTE_PATIENCE) > 0 &&
@@ -413,8 +450,9 @@ static void end_zygote(void)
         else if (birth.tracer > 0)
             host_call(SYS_wait4, (int)birth.tracer, 0, 0, 0);
     }
-    if (zygote.pid > 0 && host_call(SYS_kill, zygote.pid, SIGKILL) == 0)
-        host_call(SYS_wait4, zygote.pid, 0, 0, 0);
+    pid = __atomic_load_n(&zygote.pid, __ATOMIC_RELAXED);
+    if (pid > 0 && host_call(SYS_kill, pid, SIGKILL) == 0)
+        host_call(SYS_wait4, pid, 0, 0, 0);
 }
 
 /* Without locks: in a panic their holders have been stopped. */
@@ -424,7 +462,7 @@ void vmspace_stop(void)
         return; /* nothing was started */
     end_zygote();
     for (unsigned i = 0; i < pool.made; i++)
-        if (stubs[i].pid > 0 && !stubs[i].dead)
+        if (stubs[i].pid > 0 && !stub_is_dead(&stubs[i]))
             end_processes(&stubs[i]);
     for (unsigned i = 0; i < __atomic_load_n(&pool.killed_count, __ATOMIC_RELAXED); i++)
         host_call(SYS_wait4, __atomic_load_n(&pool.killed[i], __ATOMIC_RELAXED), 0, 0, 0);

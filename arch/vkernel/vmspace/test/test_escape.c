@@ -78,29 +78,47 @@ static void *kick_often(void *unused)
     return unused;
 }
 
-static void *accompany(void *unused)
+/* Where hunt_any tells of a secret. */
+static uint64_t found_address(void)
 {
-    int error;
-
-    do {
-        error = vmspace_ctl(&space, VMSPACE_CTL_RUN, &companion_frame, &companion_vframe);
-        CHECK(error == 0 || error == -EBUSY);
-        /* Slots appear one after another; a trap is a secret that was found. */
-        CHECK(companion_frame.trap_number != VMSPACE_SYSCALL);
-    } while (!companion_may_end && companion_frame.trap_number != VMSPACE_LOST);
-    return unused;
+    return GUEST_CODE + (uint64_t)(guest_code_end - guest_code);
 }
 
-/* The other CPU runs in the same vmspace from now on. */
-static void start_companion(uint64_t entry)
+static void begin_companion(uint64_t entry)
 {
     frame_start(&companion_frame, entry);
     companion_frame.rdi = SLOTS + SLOT_FRAME + FRAME_SECRET;
     companion_frame.rsi = SLOTS + FAMILY * SLOT_STRIDE;
     companion_frame.rdx = SLOT_STRIDE;
+}
+
+/*
+ * Run the companion, again from its beginning when it trapped: slots appear one after another,
+ * and the attacker may have overwritten its registers while they lay in its slot.
+ */
+static void *accompany(void *entry)
+{
+    int error;
+
+    for (;;) {
+        error = vmspace_ctl(&space, VMSPACE_CTL_RUN, &companion_frame, &companion_vframe);
+        CHECK(error == 0 || error == -EBUSY);
+        CHECK(companion_frame.trap_number != VMSPACE_SYSCALL ||
+              companion_frame.rip != found_address());
+        if (companion_may_end || companion_frame.trap_number == VMSPACE_LOST)
+            return NULL;
+        if (companion_frame.trap_number != VMSPACE_INTERRUPT)
+            begin_companion((uint64_t)entry);
+    }
+}
+
+/* The other CPU runs in the same vmspace from now on. */
+static void start_companion(uint64_t entry)
+{
+    begin_companion(entry);
     companion_vframe = (struct vextframe){0};
     companion_may_end = false;
-    CHECK(pthread_create(&companion, NULL, accompany, NULL) == 0);
+    CHECK(pthread_create(&companion, NULL, accompany, (void *)entry) == 0);
     while (companion_vframe.host_pid == 0)
         usleep(50);
 }
@@ -428,7 +446,7 @@ int main(void)
 {
     pthread_t thread;
 
-    alarm(100);
+    alarm(500);
     harness_start((unsigned)sysconf(_SC_NPROCESSORS_ONLN));
     CHECK(pthread_create(&thread, NULL, kick_often, NULL) == 0);
     stage = page_new();
