@@ -66,6 +66,8 @@ class Expectation:
             return Failure("output", describe_difference(self.output, result.output))
         if result.leaks:
             return Failure("leak", result.leaks[0])
+        if result.damage:
+            return Failure("file system", result.damage[0])
         return None
 
 
@@ -313,6 +315,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--strategy", default="", help="random[:N], pct[:D], bounded[:B]")
     parser.add_argument("--jobs", default="", help="how many at a time (2)")
     parser.add_argument("--expect", default="", help="a file with the output, or `same`")
+    parser.add_argument("--fsck", default="", help="1: the root image is checked after each run")
     parser.add_argument("--timeout", default="", help="seconds of the host for a schedule (60)")
     parser.add_argument("--extra", default="", help="variables for the commands that are printed")
     return parser.parse_args()
@@ -427,7 +430,7 @@ def main() -> int:
             disks=tuple(Path(word) for word in split_words(options.disks)),
             build=options.build,
         )
-        runner = Runner(setup, float(options.timeout or 60))
+        runner = Runner(setup, float(options.timeout or 60), options.fsck == "1")
         try:
             if options.files.strip():
                 copy = images.copy(options.image, Path(runner.scratch.name) / "root.img")

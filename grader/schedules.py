@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
+from grader import image as images
 from grader.machine import Setup, SetupError, vkernel_arguments
 
 # Points at which whoever asks cannot go on itself: a switch there is no preemption.
@@ -84,6 +85,10 @@ class Step:
         return self.kind not in FORCED and self.kind != "take"
 
     def with_choice(self, choice: str) -> str:
+        """CPUs are counted from the one that asks: so a choice means the same when others, before
+        it, are left out, and the thread comes to run elsewhere."""
+        if self.kind != "take" and choice != "w":
+            choice = f"{int(choice) - self.cpu:+d}"
         return f"{self.point}:{choice}"
 
     def other_choices(self) -> List[str]:
@@ -117,6 +122,7 @@ class Result:
     summary: Dict[str, str] = field(default_factory=dict)  # the last lines of the results
     steps: List[Step] = field(default_factory=list)
     leaks: List[str] = field(default_factory=list)
+    damage: List[str] = field(default_factory=list)  # what e2fsck says of the root image
     panic: Optional[str] = None
     ended: bool = False
     hung: bool = False
@@ -169,11 +175,13 @@ def parse_results(text: str, result: Result) -> None:
 
 
 class Runner:
-    """Runs schedules of one command, each in a vkernel of its own."""
+    """Runs schedules of one command, each in a vkernel of its own. With `fsck`, on an image of its
+    own, too, which is checked afterwards."""
 
-    def __init__(self, setup: Setup, timeout: float) -> None:
+    def __init__(self, setup: Setup, timeout: float, fsck: bool = False) -> None:
         self.setup = setup
         self.timeout = timeout
+        self.fsck = fsck
         self.scratch = tempfile.TemporaryDirectory(prefix="duet-explore-", dir=memory_folder())
         self.count = 0  # runs so far
         self._lock = threading.Lock()
@@ -201,6 +209,9 @@ class Runner:
         if schedule is not None:
             (folder / "schedule").write_text(",\n".join(schedule))
             setup = setup.with_(options=setup.options + ("--schedule", str(folder / "schedule")))
+        if self.fsck:
+            image = images.copy(setup.image, folder / "root.img")
+            setup = setup.with_(image=image, writable=True)
         with errors.open("wb") as error_file:
             process = subprocess.Popen(
                 vkernel_arguments(setup, None, results),
@@ -216,6 +227,8 @@ class Runner:
         text = errors.read_text("utf-8", "replace")
         result = Result(process.returncode, output, text, hung=hung)
         parse_results(results.read_text("utf-8", "replace"), result)
+        if self.fsck and result.ended:
+            result.damage = images.check(setup.image)
         with self._lock:
             self._free.append(folder)
         return result
@@ -291,10 +304,37 @@ def split(items: Schedule, parts: int) -> List[Schedule]:
     return [items[a:b] for a, b in zip(bounds, bounds[1:])]
 
 
-def shrink(schedule: Schedule, fails: Callable[[List[Schedule]], Optional[int]]) -> Schedule:
-    """The delta debugging of Zeller and Hildebrandt (ddmin): a part of the schedule of which no
-    single deviation can be left out. fails(schedules) is the index of the first that fails, or
-    None."""
+Fails = Callable[[List[Schedule]], Optional[int]]
+
+
+def shrink(schedule: Schedule, fails: Fails) -> Schedule:
+    """A part of the schedule of which no single deviation can be left out. fails(schedules) is the
+    index of the first that fails, or None."""
+    return minimize(find_needed(schedule, fails), fails)
+
+
+def find_needed(schedule: Schedule, fails: Fails) -> Schedule:
+    """The shortest beginning that fails shows by its last deviation what is needed; then the
+    same of what is before that. If few of many are needed, this takes few runs."""
+    needed: Schedule = ()
+    while True:
+        low, high = 0, len(schedule)  # with the first `high` it fails, with less than `low` not
+        while low < high:
+            tried = sorted({low + (high - low) * i // 3 for i in (1, 2)})
+            index = fails([schedule[:count] + needed for count in tried])
+            if index is None:
+                low = tried[-1] + 1
+            else:
+                high = tried[index]
+                low = tried[index - 1] + 1 if index > 0 else low
+        if high == 0:
+            return needed
+        needed = schedule[high - 1 : high] + needed
+        schedule = schedule[: high - 1]
+
+
+def minimize(schedule: Schedule, fails: Fails) -> Schedule:
+    """The delta debugging of Zeller and Hildebrandt (ddmin)."""
     parts = 2
     while len(schedule) >= 2:
         chunks = split(schedule, parts)

@@ -16,16 +16,16 @@ struct thread;
 /* (i) immutable after start, (s) only this CPU, with interrupts disabled, (a) atomic */
 struct cpu {
     struct machine_cpu machine;
-    unsigned id;              /* (i) 0 is the boot CPU */
-    struct thread *current;   /* (s) */
-    struct thread *idle;      /* (i) runs when nothing else can */
-    unsigned interrupts_off;  /* (s) depth of interrupts_push() */
-    bool interrupts_were_on;  /* (s) what the outermost push found */
-    bool need_resched;        /* (a) the current thread should yield soon */
-    bool is_idle;             /* (a) sleeps or is about to, in the idle thread */
-    bool in_interrupt;        /* (s) inside a handler; the machine says so */
-    uint32_t schedule_points; /* (s) scheduling points that its handlers passed */
-    struct thread *previous;  /* (s) whom the current thread was switched to from */
+    unsigned id;                 /* (i) 0 is the boot CPU */
+    struct thread *current;      /* (s) */
+    struct thread *idle;         /* (i) runs when nothing else can */
+    unsigned interrupts_off;     /* (s) depth of interrupts_push() */
+    bool interrupts_were_on;     /* (s) what the outermost push found */
+    bool need_resched;           /* (a) the current thread should yield soon */
+    bool is_idle;                /* (a) sleeps or is about to, in the idle thread */
+    bool in_interrupt;           /* (s) inside a handler; the machine says so */
+    uint32_t schedule_points[2]; /* (s) that its handlers passed; at which they waited */
+    struct thread *previous;     /* (s) whom the current thread was switched to from */
     struct run_queue queue;
     struct timeouts *timeouts; /* (i) kern/clock.c */
     struct trace_ring trace;

@@ -96,10 +96,15 @@ static void push(struct run_queue *queue, struct thread *thread)
     __atomic_store_n(&queue->length, queue->length + 1, __ATOMIC_RELAXED);
 }
 
+static bool is_on_cpu(const struct thread *thread)
+{
+    return __atomic_load_n(&thread->on_cpu, __ATOMIC_ACQUIRE);
+}
+
 /* The CPU whose queue a woken thread goes to. Interrupts are off. */
 static struct cpu *choose_cpu(struct thread *thread)
 {
-    if (__atomic_load_n(&thread->on_cpu, __ATOMIC_ACQUIRE))
+    if (is_on_cpu(thread))
         return __atomic_load_n(&thread->cpu, __ATOMIC_RELAXED);
     return cpu_self();
 }
@@ -149,9 +154,9 @@ static struct thread *take(struct cpu *cpu, struct run_queue *queue)
     struct thread *candidates[SCHEDULE_THREADS_MAX], *chosen;
     unsigned count = 0;
 
+    assert((queue->length == 0) == list_is_empty(&queue->threads));
     list_for_each (&queue->threads, thread, struct thread, run_link) {
-        if (__atomic_load_n(&thread->on_cpu, __ATOMIC_ACQUIRE) &&
-            __atomic_load_n(&thread->cpu, __ATOMIC_RELAXED) != cpu)
+        if (is_on_cpu(thread) && __atomic_load_n(&thread->cpu, __ATOMIC_RELAXED) != cpu)
             continue;
         candidates[count++] = thread;
         if (!schedule_is_controlled || count == SCHEDULE_THREADS_MAX)
@@ -178,6 +183,7 @@ static void switch_to(struct cpu *cpu, struct thread *self, struct thread *next)
     bool were_on = cpu->interrupts_were_on;
     nsec_t now = machine_clock();
 
+    assert(!is_on_cpu(next)); /* one CPU at a time runs it */
     __atomic_store_n(&self->run_time, self->run_time + now - self->ran_since, __ATOMIC_RELAXED);
     __atomic_store_n(&next->ran_since, now, __ATOMIC_RELAXED);
     __atomic_store_n(&next->cpu, cpu, __ATOMIC_RELAXED);
@@ -232,14 +238,20 @@ void sched_switch(void)
 
 void sched_give_way(void)
 {
+    struct thread *self;
     struct cpu *cpu;
 
     interrupts_push();
     cpu = cpu_self();
+    self = cpu->current;
+    self->gives_way = true;
     spin_lock(&cpu->queue.lock);
-    if (cpu->current != cpu->idle)
-        push(&cpu->queue, cpu->current);
+    if (self != cpu->idle) {
+        assert(self->state == THREAD_RUNNING); /* who is about to sleep has interrupts off */
+        push(&cpu->queue, self);
+    }
     choose_and_switch(cpu);
+    self->gives_way = false;
     interrupts_pop();
 }
 

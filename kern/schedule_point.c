@@ -21,9 +21,10 @@
  * On a machine whose CPUs run by themselves a choice of another CPU lets the others run for a
  * while; the run is repeatable if what the machine does meanwhile is.
  *
- * Each agent (a thread, or the interrupt handlers of a CPU) counts its points. All choices that
- * were not the preferred ones, each named by agent and count, determine the run: they are its
- * schedule, which a list can replay (kern/schedule_strategy.c).
+ * Each agent (a thread, or the interrupt handlers of a CPU) counts its points, and apart from them
+ * those at which it waits or gives way. All choices that were not the preferred ones, each named by
+ * agent and count, determine the run: they are its schedule, which a list can replay
+ * (kern/schedule_strategy.c).
  *
  * Locks: none. Where the kernel chooses between CPUs they run one at a time.
  */
@@ -110,13 +111,21 @@ void schedule_note_progress(uint64_t value)
 
 /* --- Who could go on ------------------------------------------------------------------------- */
 
-static struct schedule_agent next_agent(struct cpu *cpu)
+/* Whether whoever comes to a point of this kind cannot go on by himself. */
+static bool is_wait(enum schedule_kind kind)
+{
+    return kind >= SCHEDULE_SPIN && kind <= SCHEDULE_IDLE;
+}
+
+static struct schedule_agent next_agent(struct cpu *cpu, enum schedule_kind kind)
 {
     struct thread *thread = cpu->current;
+    bool is_handler = cpu->in_interrupt || thread == NULL;
+    bool waits = is_wait(kind) || (!is_handler && thread->gives_way);
+    uint32_t *counts = is_handler ? cpu->schedule_points : thread->schedule_points;
+    uint32_t number = is_handler ? SCHEDULE_INTERRUPTS + cpu->id : thread->number;
 
-    if (cpu->in_interrupt || thread == NULL)
-        return (struct schedule_agent){SCHEDULE_INTERRUPTS + cpu->id, cpu->schedule_points++};
-    return (struct schedule_agent){thread->number, thread->schedule_points++};
+    return (struct schedule_agent){number | (waits ? SCHEDULE_WAITS : 0), counts[waits]++};
 }
 
 static void lock_was_released(const void *lock)
@@ -299,13 +308,13 @@ void schedule_reached(enum schedule_kind kind, const void *object, const char *n
     event = ++run.points;
     check_limits();
     machine_schedule_tick();
-    is_forced = (kind >= SCHEDULE_SPIN && kind <= SCHEDULE_IDLE) || hold(kind, cpu, name);
+    is_forced = is_wait(kind) || hold(kind, cpu, name);
     if (kind == SCHEDULE_UNLOCK)
         lock_was_released(object);
     else if (kind == SCHEDULE_SPIN)
         spins_on[cpu->id] = object;
-    question =
-        (struct schedule_question){.kind = kind, .agent = next_agent(cpu), .is_forced = is_forced};
+    question = (struct schedule_question){
+        .kind = kind, .agent = next_agent(cpu, kind), .is_forced = is_forced};
     choice = choose(&question, cpu, were_on);
     if (is_worth_a_record(&question, choice, cpu->id))
         schedule_record(event, &question, choice, name, (vaddr_t)__builtin_frame_address(0));
@@ -334,7 +343,7 @@ unsigned schedule_choose_thread(struct thread *const threads[], unsigned count)
     if (!schedule_is_controlled || count == 1)
         return 0;
     sanitizer_schedule_begin();
-    question.agent = next_agent(cpu_self());
+    question.agent = next_agent(cpu_self(), SCHEDULE_TAKE);
     question.alternatives = (1UL << count) - 1;
     if (run.points >= limits.from && schedule_strategy_wants(&question))
         choice = schedule_strategy_choose(&question);

@@ -98,8 +98,7 @@ void schedule_record(uint64_t event, const struct schedule_question *question, u
 {
     const struct cpu *cpu = cpu_self();
     const struct thread *thread = cpu->current;
-    uint32_t agent = question->agent.number;
-    bool is_handler = agent >= SCHEDULE_INTERRUPTS;
+    uint32_t agent = question->agent.number, flags = SCHEDULE_INTERRUPTS | SCHEDULE_WAITS;
 
     if (!is_recording || thread == NULL)
         return;
@@ -107,8 +106,9 @@ void schedule_record(uint64_t event, const struct schedule_question *question, u
         cpu_relax();
     if (length > sizeof(lines) - LINE_MAX)
         write_lines();
-    add("@%lu\t%u\t%s%u.%u\t%s\t", event, cpu->id, is_handler ? "c" : "",
-        agent % SCHEDULE_INTERRUPTS, question->agent.count, kinds[question->kind]);
+    add("@%lu\t%u\t%s%s%u.%u\t%s\t", event, cpu->id, agent & SCHEDULE_WAITS ? "w" : "",
+        agent & SCHEDULE_INTERRUPTS ? "c" : "", agent & ~flags, question->agent.count,
+        kinds[question->kind]);
     add_choice(question, question->preferred);
     add("%lx\t", question->alternatives);
     add_choice(question, choice);

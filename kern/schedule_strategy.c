@@ -16,8 +16,10 @@
  *                 schedules makes the next one
  *
  * The word schedule=AGENT.COUNT:CHOICE,... names choices. AGENT is the number of a thread, or cN
- * for the interrupt handlers of CPU N; CHOICE is a CPU, or w: give way; where the question is which
- * thread is taken, its index. A choice that is not possible when its point comes is ignored.
+ * for the interrupt handlers of CPU N; with a w before it, its points at which it waits or gives
+ * way are meant. CHOICE is a CPU, or one counted from that of the agent (+1 is the next one,
+ * wherever the thread happens to run), or w: give way; where the question is which thread is taken,
+ * its index. A choice that is not possible when its point comes is ignored.
  */
 #include "kern/schedule_strategy.h"
 
@@ -199,12 +201,13 @@ static unsigned pct_choose(const struct schedule_question *question)
 /* A hash table with open addressing; a free entry has the count UINT32_MAX. */
 struct listed {
     struct schedule_agent agent;
-    unsigned choice;
+    uint16_t choice;
+    bool is_relative; /* choice is to be added to the number of the agent's CPU */
 };
 
 static struct listed *entries;
-static size_t entry_mask; /* the number of entries - 1 */
-static unsigned found;    /* what schedule_strategy_wants() found */
+static size_t entry_mask;          /* the number of entries - 1 */
+static const struct listed *found; /* what schedule_strategy_wants() found */
 
 static struct listed *listed_slot(struct schedule_agent agent)
 {
@@ -217,21 +220,33 @@ static struct listed *listed_slot(struct schedule_agent agent)
     return &entries[i];
 }
 
+static const char *parse_choice(const char *s, struct listed *entry)
+{
+    char sign = *s;
+    uint64_t choice = SCHEDULE_GIVE_WAY;
+
+    entry->is_relative = sign == '+' || sign == '-';
+    s = sign == 'w' ? s + 1 : cmdline_parse_number(s + entry->is_relative, &choice);
+    if (sign == '-')
+        choice = machine_cpu_count() - choice % machine_cpu_count();
+    entry->choice = (uint16_t)min(choice, (uint64_t)UINT16_MAX);
+    return s;
+}
+
 /* Parse `AGENT.COUNT:CHOICE`; returns what follows, or NULL when it is something else. */
 static const char *parse_entry(const char *s, struct listed *entry)
 {
-    bool is_cpu = *s == 'c';
-    uint64_t agent, count, choice = SCHEDULE_GIVE_WAY;
+    bool is_wait = *s == 'w', is_cpu = s[is_wait] == 'c';
+    uint64_t agent, count;
 
-    s = cmdline_parse_number(s + is_cpu, &agent);
+    s = cmdline_parse_number(s + is_wait + is_cpu, &agent);
     s = s != NULL && *s == '.' ? cmdline_parse_number(s + 1, &count) : NULL;
     if (s == NULL || *s != ':')
         return NULL;
-    s = s[1] == 'w' ? s + 2 : cmdline_parse_number(s + 1, &choice);
-    entry->agent.number = (uint32_t)agent + (is_cpu ? SCHEDULE_INTERRUPTS : 0);
+    entry->agent.number =
+        (uint32_t)agent | (is_cpu ? SCHEDULE_INTERRUPTS : 0) | (is_wait ? SCHEDULE_WAITS : 0);
     entry->agent.count = (uint32_t)count;
-    entry->choice = (unsigned)choice;
-    return s;
+    return parse_choice(s + 1, entry);
 }
 
 static void listed_init(void)
@@ -261,17 +276,19 @@ static void listed_init(void)
 
 static bool listed_wants(const struct schedule_question *question)
 {
-    const struct listed *entry = listed_slot(question->agent);
-
-    found = entry->choice;
-    return entry->agent.count != UINT32_MAX;
+    found = listed_slot(question->agent);
+    return found->agent.count != UINT32_MAX;
 }
 
 static unsigned listed_choose(const struct schedule_question *question)
 {
-    bool is_possible = found < 64 && (question->alternatives >> found & 1) != 0;
+    unsigned choice = found->choice;
+    bool is_possible;
 
-    return is_possible ? found : question->preferred;
+    if (found->is_relative)
+        choice = (cpu_self()->id + choice) % machine_cpu_count();
+    is_possible = choice < 64 && (question->alternatives >> choice & 1) != 0;
+    return is_possible ? choice : question->preferred;
 }
 
 /* --- Which ----------------------------------------------------------------------------------- */

@@ -13,13 +13,16 @@
 #define SCHEDULE_GIVE_WAY 63
 
 /* Who asks. Each agent counts its own points, so that "the third point of that thread" means the
- * same whatever the others do. */
+ * same whatever the others do. Those at which it waits or gives way are counted apart: how many
+ * there are depends on the others. */
 struct schedule_agent {
-    uint32_t number; /* a thread's, or SCHEDULE_INTERRUPTS + a CPU's: its handlers */
+    uint32_t number; /* a thread's, or SCHEDULE_INTERRUPTS + a CPU's: its handlers; with the flag
+                        SCHEDULE_WAITS when it waits or gives way */
     uint32_t count;
 };
 
 #define SCHEDULE_INTERRUPTS 0x80000000U
+#define SCHEDULE_WAITS      0x40000000U
 
 struct schedule_question {
     enum schedule_kind kind;

@@ -72,6 +72,13 @@ static void note_released(struct spinlock *lock)
 }
 #endif
 
+/* What lies in memory that was freed, also while somebody waits for it, has no rank any more. */
+static void check_is_lock(const struct spinlock *lock)
+{
+    assert((unsigned)lock->rank <= LOCK_LOG);
+    (void)lock;
+}
+
 static bool try_take(struct spinlock *lock)
 {
     return __atomic_exchange_n(&lock->locked, 1, __ATOMIC_ACQUIRE) == 0;
@@ -91,6 +98,7 @@ static void spin(struct spinlock *lock)
     do {
         while (__atomic_load_n(&lock->locked, __ATOMIC_RELAXED) != 0) {
             panic_check();
+            check_is_lock(lock);
             relax(lock);
         }
     } while (!try_take(lock));
@@ -99,6 +107,7 @@ static void spin(struct spinlock *lock)
 
 static inline void take(struct spinlock *lock, bool is_nested, vaddr_t caller)
 {
+    check_is_lock(lock);
     schedule_point(SCHEDULE_LOCK, lock, lock->name);
     interrupts_push();
 #ifdef DEBUG

@@ -105,7 +105,8 @@ struct thread *thread_create(const char *name, struct process *process, void (*s
     thread->number = __atomic_add_fetch(&last_number, 1, __ATOMIC_RELAXED);
     thread->waiting_for = NULL;
     thread->wanted_mutex = NULL;
-    thread->schedule_points = 0;
+    thread->gives_way = false;
+    thread->schedule_points[0] = thread->schedule_points[1] = 0;
     thread->schedule_priority = 0;
     thread->interrupted = (struct interrupted_call){.number = -1};
     thread->tid = 0;

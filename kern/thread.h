@@ -71,6 +71,7 @@ struct thread {
     struct context context;              /* (q) */
     void *stack;                         /* (i) KERNEL_STACK_SIZE bytes */
     enum thread_state state;             /* (q) */
+    bool gives_way;                      /* (t) it is in sched_give_way() */
     bool on_cpu;                         /* (a) its registers are in a CPU, not in `context` */
     nsec_t ran_since;                    /* (q) when it was switched to */
     nsec_t run_time;                     /* (q) how long it ran before that */
@@ -81,7 +82,7 @@ struct thread {
     struct list_node run_link;           /* (q) */
     struct list_node all_link;           /* the lock of the list of all threads */
     struct process *process;             /* (i) NULL: a kernel thread, or it has left its process */
-    uint32_t schedule_points;            /* (t) scheduling points that it passed */
+    uint32_t schedule_points[2];         /* (t) passed; at which it waited or gave way */
     int64_t schedule_priority;           /* kern/schedule_strategy.c's; 0: none yet */
     void (*start)(void *);               /* (i) first function, with interrupts enabled */
     void *start_argument;                /* (i) */

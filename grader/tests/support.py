@@ -53,7 +53,7 @@ def clean_environment(**more: str) -> Dict[str, str]:
     """The environment without what an outer make put there."""
     hidden = {"CMD", "FILES", "KERNEL_ARGS", "DISK", "TIMEOUT", "TRACE", "CPUS", "MEM", "TESTS"}
     hidden |= {"MACHINE", "SEED", "FAIL", "KINDS", "JOBS", "EVERY", "VMSPACE"}
-    hidden |= {"SEEDS", "STRATEGY", "EXPECT", "SCHEDULE", "UNTIL"}
+    hidden |= {"SEEDS", "STRATEGY", "EXPECT", "FSCK", "SCHEDULE", "UNTIL"}
     hidden |= {name for name in os.environ if name.startswith(("MAKE", "MFLAGS"))}
     return {**{name: os.environ[name] for name in os.environ if name not in hidden}, **more}
 

@@ -148,8 +148,13 @@ def test_a_strategy_must_exist() -> None:
 
 @pytest.mark.parametrize("wanted", [set(), {"3"}, {"0", "77"}, {"5", "6", "7", "50"}])
 def test_shrinking_finds_what_is_needed(wanted: set) -> None:
+    runs = 0
+
     def fails(candidates: List[Schedule]) -> Optional[int]:
+        nonlocal runs
+        runs += len(candidates)
         found = [i for i, candidate in enumerate(candidates) if wanted <= set(candidate)]
         return found[0] if found else None
 
     assert set(shrink(tuple(map(str, range(100))), fails)) == wanted
+    assert runs < 100

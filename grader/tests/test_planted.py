@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import re
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Tuple
 
 import pytest
 
-from grader.tests.support import OUT, ROOT, SAN, clean_environment, needs
+from grader.explore import Expectation
+from grader.machine import Setup
+from grader.schedules import Runner, Schedule
+from grader.tests.support import HANG, OUT, ROOT, SAN, clean_environment, needs
 
 REPLAYS = 20
 
@@ -20,11 +24,32 @@ REPLAYS = 20
 SOURCES = ("Makefile", "arch", "grader", "kern", "labs", "user", "vm")
 BUILT = ("root", "root.img", "tools", "user", "vkernel")
 
-# The patch, a program that meets it, within how many schedules, and what it is seen as.
+@dataclass(frozen=True)
+class Bug:
+    """A patch, a program that meets it, within how many schedules, and what it is seen as."""
+
+    patch: str
+    program: str
+    schedules: int
+    what: str
+    cpus: int = 2
+    fsck: bool = False
+    seen: str = ""  # in the output, if it is no panic
+
+    @property
+    def command(self) -> str:
+        return f"cd /tmp; /tests/{self.program}"
+
+
 BUGS = [
-    ("lost_wakeup", "ping_pong", 200, "deadlock: "),
-    ("abba", "collisions", 200, "deadlock: "),
-    ("double_reap", "reapers", 50, "panic: "),
+    Bug("lost_wakeup", "ping_pong", 200, "deadlock: "),
+    Bug("abba", "collisions", 200, "deadlock: "),
+    Bug("double_reap", "reapers", 50, "panic: "),
+    Bug("use_after_free", "partings", 400, "panic: "),
+    Bug("tlb", "protections", 300, "panic: stale TLB entry: "),
+    Bug("run_queue", "ping_pong", 50, "panic: assertion failed: "),
+    Bug("interrupts_on", "ping_pong", 50, "panic: assertion failed: self->state", cpus=1),
+    Bug("torn_rename", "moves", 100, "file system: ", fsck=True, seen="names: 4"),
 ]
 
 
@@ -50,21 +75,42 @@ def make(folder: Path, *words: str) -> Tuple[int, str]:
     return done.returncode, done.stdout
 
 
+def replay(bug: Bug, seed: int, schedule: Schedule, folder: Path) -> None:
+    """The same again, many times, as `explore` runs it."""
+    build = folder / "build"
+    setup = Setup(
+        machine="vkernel",
+        image=build / "root.img",
+        command=bug.command,
+        cpus=bug.cpus,
+        build=build,
+    )
+    runner = Runner(setup, HANG, bug.fsck)
+    try:
+        for _ in range(REPLAYS):
+            failure = Expectation(0, None).failure(runner.run(seed, (), schedule))
+            assert str(failure).startswith(bug.what)
+    finally:
+        runner.close()
+
+
 @needs("patch")
 @pytest.mark.skipif(SAN != "", reason="builds a kernel of its own")
-@pytest.mark.parametrize("patch,program,schedules,what", BUGS)
-def test_planted_bug_is_found(
-    patch: str, program: str, schedules: int, what: str, tmp_path: Path
-) -> None:
-    plant(patch, tmp_path)
-    command = f"CMD=cd /tmp; /tests/{program}"
-    status, said = make(tmp_path, "explore", f"SEEDS={schedules}", "TIMEOUT=10", command)
-    assert status != 0 and f"\n{what}" in said, said
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.patch)
+def test_planted_bug_is_found(bug: Bug, tmp_path: Path) -> None:
+    plant(bug.patch, tmp_path)
+    words = [f"CPUS={bug.cpus}", f"CMD={bug.command}"]
+    search = [f"SEEDS={bug.schedules}", *(["FSCK=1"] if bug.fsck else [])]
+    status, said = make(tmp_path, "explore", *search, *words)
+    assert status != 0 and f"\n{bug.what}" in said, said
     shrunk = re.search(r"(\d+) choices shrunk to (\d+) in", said)
     assert shrunk and int(shrunk.group(2)) < int(shrunk.group(1)), said
-    seed = re.search(r"^  make -s replay SEED=(\d+) .*SCHEDULE=(\S+) CMD", said, re.M)
-    assert seed, said
-    words = ["replay", f"SEED={seed.group(1)}", f"SCHEDULE={seed.group(2)}", "CPUS=2", command]
-    for _ in range(REPLAYS):
-        status, said = make(tmp_path, *words)
-        assert status == 125 and what in said, said
+    found = re.search(r"^  make -s replay SEED=(\d+) .*SCHEDULE=(\S+) CMD", said, re.M)
+    assert found, said
+    file = tmp_path / found.group(2)
+    status, said = make(
+        tmp_path, "replay", f"SEED={found.group(1)}", f"SCHEDULE={file}", *words
+    )
+    assert (bug.seen or bug.what) in said and (status == 125 or bug.seen), said
+    schedule = tuple(file.read_text().replace("\n", "").split(","))
+    replay(bug, int(found.group(1)), schedule, tmp_path)
