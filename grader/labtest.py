@@ -75,7 +75,8 @@ class Run:
     @property
     def schedule(self) -> Dict[str, int]:
         """What the kernel reports of a run with a seed (docs/determinism.md)."""
-        found = re.search(r"seed (\d+): (\d+) points, (\d+) switches, (\d+) ns", self.results)
+        form = "seed N: N points, N switches, N ns".replace("N", r"(\d{1,20})")
+        found = re.search(form, self.results)
         names = ("seed", "points", "switches", "nanoseconds")
         return dict(zip(names, map(int, found.groups()))) if found else {}
 

@@ -425,7 +425,7 @@ class Running:
         )
         # Programs may write to the channel as well: the kernel's word is the last.
         last = outcome.results.rstrip("\n").rpartition("\n")[2]
-        panic, ended = re.search(r"panic (.*)$", last), re.search(r"exit (\d+)$", last)
+        panic, ended = re.search(r"panic (.*)$", last), re.search(r"exit (\d{1,9})$", last)
         if panic:
             outcome.panic = panic.group(1)
         elif ended and not hung:  # one that has hung may have been asked to end

@@ -12,6 +12,7 @@ grader's tree but the unit.
 from __future__ import annotations
 
 import queue
+import re
 import shutil
 import subprocess
 import threading
@@ -29,6 +30,7 @@ DUMP_MAX = 64 << 20
 LINE_MAX = 1 << 16
 TEXT_MAX = 16 << 20
 GRACE = 5.0
+NUMBER = re.compile(r"(0x)?[0-9a-f]{1,16}")  # what a word of 64 bits holds
 
 CRASH_HINT = (
     "The program was stopped by AddressSanitizer, by a check of the kernel's, or by a signal. The "
@@ -96,7 +98,7 @@ class Native:
         )
         threading.Thread(target=self._read, daemon=True).start()
         try:
-            self.first = self._answer("the start")
+            self.first = self._numbers("the start", self._answer("the start"))[0]
         except BaseException:
             self.close()
             raise
@@ -161,11 +163,13 @@ class Native:
     def numbers(self, verb: str, *arguments: object) -> List[int]:
         """The answer as hexadecimal numbers, one at least."""
         answer = self.ask(verb, *arguments)
-        try:
-            return [int(word, 16) for word in answer.split()] or [int(answer, 16)]
-        except ValueError:
-            self.duet.fail(f"numbers from `{self.said[-1]}`", answer[:200], CRASH_HINT)
-            raise
+        return self._numbers(f"`{self.said[-1]}`", answer)
+
+    def _numbers(self, what: str, answer: str) -> List[int]:
+        words = answer.split()
+        if not words or not all(NUMBER.fullmatch(word) for word in words):
+            self.duet.fail(f"numbers from {what}", answer[:200], CRASH_HINT)
+        return [int(word, 16) for word in words]
 
     def dump(self) -> Tuple[Memory, int]:
         """The program's memory as it wrote it to a file, and the number it answered with it."""

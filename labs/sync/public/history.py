@@ -79,7 +79,7 @@ class History:
 def parse(text: str) -> List[Event]:
     events = []
     for line in text.splitlines():
-        found = re.fullmatch(r"w(\d) (\w+) (\w+)(?: (\d+))?", line)
+        found = re.fullmatch(r"w(\d) (\w+) (\w+)(?: (\d{1,20}))?", line)
         if found is not None:
             worker, subject, name, value = found.groups()
             number = -1 if value is None else int(value)
@@ -149,12 +149,10 @@ def search(
 
 def nobody_is_stuck(history: History) -> None:
     for worker in history.stuck:
-        last = [event for event in history.events if event.worker == worker][-2]
-        history.fail(
-            "all workers to end",
-            f"worker {worker} sleeps for ever; the last of it: {last.name}",
-            hint=STUCK_HINT,
-        )
+        own = [event.name for event in history.events if event.worker == worker]
+        last = next((name for name in reversed(own) if name != "thread stuck"), "nothing")
+        got = f"worker {worker} sleeps for ever; the last of it: {last}"
+        history.fail("all workers to end", got, hint=STUCK_HINT)
 
 
 def excludes(subject: str, units: int = 1) -> Rule:
@@ -273,7 +271,7 @@ def draws(history: History) -> None:
 def interrupts_are_off(history: History) -> None:
     hint = "interrupts_push() before the lock is taken, interrupts_pop() when it is released."
     wanted = {"enter": 0, "nested": 0, "failed": 1, "left": 1}
-    words = ["disabled", "enabled"]
+    words = {0: "disabled", 1: "enabled"}
     nested = False
     for event in history.of("ticket"):
         if event.event == "left" and event.value == 0:
@@ -281,7 +279,7 @@ def interrupts_are_off(history: History) -> None:
             continue
         if event.event in wanted and event.value != wanted[event.event]:
             expected = f"interrupts to be {words[wanted[event.event]]} ({event.event})"
-            history.fail(expected, words[event.value], event, hint)
+            history.fail(expected, words.get(event.value, event.value), event, hint)
         if nested and event.event != "nested":
             history.fail("interrupts to be enabled again", "disabled", event, hint)
         nested = False
