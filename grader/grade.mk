@@ -7,6 +7,10 @@
 #v   CHALLENGE=HEX            the same random choices as another run           (grade)
 $(foreach name,SUBMISSION ONLY CHALLENGE,$(eval $(call hand_over,$(name))))
 
+ifneq ($(and $(SAN),$(filter grade check-grader,$(MAKECMDGOALS))),)
+$(error SAN=$(SAN) is for make run and make boot: labs are judged without it)
+endif
+
 # On which machines: the vkernel, unless something is said.
 grade_machines := $(if $(filter-out file default undefined,$(origin MACHINE)),$(MACHINE),vkernel)
 
@@ -27,8 +31,11 @@ start-grade: $(OUT)/root.img $(if $(value SUBMISSION),,$(grade_machines:%=$(BUIL
 
 # {staff
 #v   FORMAT=gradescope        or autolab, prairielearn, github, plain               (package)
-.PHONY: check-grader package
-$(foreach name,FORMAT TO,$(eval $(call hand_over,$(name))))
+#v   ONLY='0[1-5]-* attack'    names, patterns, kinds: reference skeleton mutant attack  (check-grader)
+#v   RESUME=1                 what was judged before, and is as it was, is not again (check-grader)
+#v   BUSY=8                   that many processes compute meanwhile            (check-grader)
+.PHONY: check-grader check-grader-table package
+$(foreach name,FORMAT TO BUSY,$(eval $(call hand_over,$(name))))
 
 package: ## An autograder of LAB=NAME for a platform, in TO=FOLDER (FORMAT=...)
 	@$(PYTHON) -m grader package --lab '$(LAB)' --format "$$FORMAT" --to "$$TO" \
@@ -36,5 +43,9 @@ package: ## An autograder of LAB=NAME for a platform, in TO=FOLDER (FORMAT=...)
 
 check-grader: $(OUT)/root.img ## Grade the grader on LAB=NAME: mutants and attacks, on both machines
 	@DUET_SLOW=1 $(PYTHON) -m pytest -q -c grader/pytest.ini grader/tests/test_package.py
-	@$(PYTHON) -m grader check_grader --lab '$(LAB)' --machine '$(MACHINE)' --only "$$ONLY"
+	@$(PYTHON) -m grader check_grader --lab '$(LAB)' --machine '$(MACHINE)' --only "$$ONLY" \
+	    --jobs "$$JOBS" --busy "$$BUSY" $(if $(filter 1,$(RESUME)),--resume)
+
+check-grader-table: ## What check-grader has found, into the tables of docs/instructor.md
+	@$(PYTHON) -m grader check_table
 # staff}

@@ -47,6 +47,19 @@ def test_other_flags_rebuild(tmp_path: Path) -> None:
     assert len(build(tmp_path, "WERROR=1")) == len(OBJECTS)
 
 
+@pytest.mark.parametrize("sanitizer", ["", "address", "undefined"])
+def test_lab_sync_sees_the_accesses_of_its_locks(sanitizer: str, tmp_path: Path) -> None:
+    """One object can be instrumented for one purpose; other objects keep their sanitizer."""
+    words = ["LAB=sync", "MACHINE=vkernel", f"SAN={sanitizer}", f"BUILD={tmp_path}"]
+    objects = [tmp_path / "vkernel" / "kern" / f"{name}.o" for name in ("mutex", "wait")]
+    subprocess.run(
+        ["make", "-s", *words, *map(str, objects)], cwd=ROOT, env=clean_environment(), check=True
+    )
+    names = [subprocess.check_output(["nm", str(path)], text=True) for path in objects]
+    assert "__tsan_read" in names[0] and "__asan_" not in names[0]
+    assert "__tsan_" not in names[1] and ("__asan_" in names[1]) == (sanitizer == "address")
+
+
 @pytest.mark.skipif(SAN != "", reason="only an ordinary build makes it")
 def test_commands_for_editors() -> None:
     entries = json.loads((ROOT / "compile_commands.json").read_text())

@@ -73,6 +73,13 @@ def test_lab_toml_and_tests_agree(lab: str) -> None:
 
 
 @each_lab
+def test_lab_is_in_the_list(lab: str) -> None:
+    rows = (ROOT / "labs" / "README.md").read_text().splitlines()
+    (row,) = [line for line in rows if line.startswith(f"| `{lab}` |")]
+    assert [name for name in labs.load(lab).files if f"`{name}`" not in row] == []
+
+
+@each_lab
 def test_reference_passes_public_tests(lab: str, tmp_path: Path) -> None:
     make(f"LAB={lab}", "MACHINE=vkernel", "kernels")
     for result in run_lab_tests(lab, BUILD / f"lab-{lab}", tmp_path):

@@ -140,6 +140,7 @@ def test_make_boot_shows_the_finding(make_boot: Boot) -> None:
         (["SAN=address", "MACHINE=x86_64", "boot"], "SAN=address is for MACHINE=vkernel"),
         (["SAN=undefined", "qemu"], "SAN=undefined is for MACHINE=vkernel"),
         (["SAN=address", "RELEASE=1", "kernels"], "leave RELEASE=1 out"),
+        (["SAN=address", "LAB=cow", "grade"], "labs are judged without it"),
         (["SAN=wrong", "kernels"], "SAN is wrong: it must be address, undefined or thread"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -333,7 +333,7 @@ static void step(char letter)
         nap(20 * NSEC_PER_USEC);
         break;
     case 'Z':
-        nap(200 * NSEC_PER_USEC);
+        nap(2000 * NSEC_PER_USEC);
         break;
     default:
         panic("sync=: '%c' is no step", letter);
