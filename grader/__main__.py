@@ -8,7 +8,9 @@ import sys
 COMMANDS = {
     "grade": "judge one submission",
     "batch": "judge a class",
+    "bench_grader": "measure what grading costs",
     "check_grader": "grade the grader: reference, skeleton, mutants, attacks",
+    "check_table": "what check_grader has found, into docs/instructor.md",
     "package": "make an autograder for a platform",
     "regrade": "judge a class again, and show what changes before it counts",
 }

@@ -143,6 +143,10 @@ bench: ## What the basic operations cost: native, User-mode Linux, both machines
 	@$(MAKE) -s RELEASE=0 all
 	@$(PYTHON) -m grader.bench
 
+.PHONY: bench-grader
+bench-grader: $(OUT)/root.img ## What grading costs: one submission on each machine, and a class
+	@$(PYTHON) -m grader bench_grader
+
 .PHONY: handout
 handout: ## What students of LAB=NAME get, as a git repository in TO=FOLDER
 	@$(PYTHON) -m grader.handout "$(LAB)" "$(TO)"

@@ -79,6 +79,7 @@ class Judge:
     only: Sequence[str] = ()  # names of tests; all if there are none
     progress: Progress = no_progress
     pristine: Optional[Pristine] = None
+    workspaces: Optional[Path] = None  # the folder for them, if not where temporary files lie
     identity: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -91,7 +92,7 @@ class Judge:
         assert self.pristine is not None
         started = time.monotonic()
         result = self._empty(name_of(source))
-        with workspace() as work:
+        with workspace(self.workspaces) as work:
             try:
                 taken = take(source, self.lab)
                 result.digest = taken.digest
@@ -127,7 +128,7 @@ class Judge:
         texts = {file: (self.root / file).read_bytes() for file in self.lab.files}
         digest = hashlib.sha256(repr(sorted(texts.items())).encode()).hexdigest()
         result.challenge = challenge or self.challenge(digest)
-        with workspace() as work:
+        with workspace(self.workspaces) as work:
             for machine in self.machines:
                 take_kernel(build / machine / "duet", work / "kernels" / machine / "duet")
             self._run_tests(result, self.root, work / "kernels", work)
@@ -435,8 +436,11 @@ class workspace:
     """A folder for one submission. Others may pass through it, which the sandbox's user must, and
     see only what they know the name of."""
 
+    def __init__(self, parent: Optional[Path] = None) -> None:
+        self.parent = parent
+
     def __enter__(self) -> Path:
-        self.path = Path(tempfile.mkdtemp(prefix="duet-grade-")).resolve()
+        self.path = Path(tempfile.mkdtemp(prefix="duet-grade-", dir=self.parent)).resolve()
         os.chmod(self.path, 0o711)
         (self.path / "machines").mkdir(mode=0o711)
         return self.path
