@@ -148,7 +148,7 @@ class Result:
         if found:
             return Failure("sanitizer", f"{found.group(1)}: {found.group(2)}")
         if self.panic is not None:
-            for kind in ("deadlock", "livelock"):
+            for kind in ("deadlock", "livelock", "hang"):
                 if self.panic.startswith(f"{kind}: "):
                     return Failure(kind, self.panic[len(kind) + 2 :])
             return Failure("panic", f"panic: {self.panic}")

@@ -79,6 +79,11 @@ not_instrumented bool stop_is_wanted(void)
     return other != NULL && other != cpu_self();
 }
 
+not_instrumented bool cpus_are_stopped(void)
+{
+    return __atomic_load_n(&stopper, __ATOMIC_ACQUIRE) != NULL;
+}
+
 void stop_interrupt(vaddr_t pc, vaddr_t fp)
 {
     struct cpu *self;

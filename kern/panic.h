@@ -15,3 +15,6 @@ struct cpu;
  * too, by panic_check().
  */
 bool cpus_stop(struct cpu *self) must_check;
+
+/* Whether somebody has: the machine is about to end. */
+bool cpus_are_stopped(void);

@@ -118,7 +118,7 @@ static not_instrumented void handle_signal(int signal, siginfo_t *info, void *co
         stop(interrupted_context(context));
     if (is_seeded) {
         if (signal == SIGALRM)
-            seeded_alarm();
+            seeded_alarm(interrupted_context(context));
         return;
     }
     if (signal == SIGALRM)

@@ -19,7 +19,8 @@
  * as long in virtual time, during which the others went on. The word `strict` avoids it: then
  * programs are run step by step (trap.c), a step a nanosecond, and stopped after a number of steps.
  *
- * Signals of the host: SIGALRM looks after such programs a few times a second. SIGUSR1 tells of
+ * Signals of the host: SIGALRM looks after such programs, and after a kernel that hangs, a few
+ * times a second. SIGUSR1 tells of
  * an interrupt from outside (SIGTERM asks for a shutdown); it is blocked but while the host thread
  * sleeps because there is nothing to do (console.c).
  */
@@ -27,9 +28,12 @@
 #include "arch/vkernel/vkernel.h"
 #include "arch/vkernel/vmspace/linux.h"
 #include "arch/vkernel/vmspace/vmspace.h"
+#include "arch/x86_64/registers.h"
 #include "kern/cmdline.h"
 #include "kern/cpu.h"
 #include "kern/machine.h"
+#include "kern/panic.h"
+#include "kern/print.h"
 #include "kern/sanitizer.h"
 #include "kern/schedule_point.h"
 
@@ -43,7 +47,9 @@
 
 /* A program is stopped when it has used so much processor time without a trap. */
 #define GUEST_PATIENCE (100 * NSEC_PER_MSEC)
-#define ALARM_PERIOD   (20 * NSEC_PER_MSEC)
+/* The kernel hangs when it has used so much between two scheduling points. */
+#define KERNEL_PATIENCE (2 * NSEC_PER_SEC)
+#define ALARM_PERIOD    (20 * NSEC_PER_MSEC)
 
 bool is_seeded, seeded_is_strict;
 
@@ -211,9 +217,14 @@ void seeded_guest_begins(void)
     sanitizer_schedule_end();
 }
 
-static not_instrumented uint64_t processor_time(int pid)
+/* clock_getcpuclockid(3) */
+static not_instrumented int processor_clock(int pid)
 {
-    int clock = (int)(~(unsigned)pid << 3 | 2); /* clock_getcpuclockid(3) */
+    return (int)(~(unsigned)pid << 3 | 2);
+}
+
+static not_instrumented uint64_t clock_time(int clock)
+{
     struct timespec time;
 
     if (host_call(SYS_clock_gettime, clock, &time) != 0)
@@ -221,14 +232,13 @@ static not_instrumented uint64_t processor_time(int pid)
     return (uint64_t)time.tv_sec * NSEC_PER_SEC + (uint64_t)time.tv_nsec;
 }
 
-not_instrumented void seeded_alarm(void)
+static not_instrumented void look_after_guest(const struct machine_cpu *machine)
 {
-    struct machine_cpu *machine = &cpu_self()->machine;
     uint64_t used;
 
-    if (seeded_is_strict || !machine->in_guest || machine->vframe->host_pid == 0)
+    if (seeded_is_strict || machine->vframe->host_pid == 0)
         return;
-    used = processor_time(machine->vframe->host_pid);
+    used = clock_time(processor_clock(machine->vframe->host_pid));
     if (guest.seen != guest.number) {
         guest.seen = guest.number;
         guest.used = used;
@@ -236,6 +246,34 @@ not_instrumented void seeded_alarm(void)
         guest.is_stopped = true;
         vmspace_kick(machine->vframe);
     }
+}
+
+/* No scheduling point comes: a loop over a list that is broken, for instance. */
+static not_instrumented void look_after_kernel(const void *context)
+{
+    static nsec_t seen;   /* what the clock showed */
+    static uint64_t used; /* when an alarm first found that */
+    uint64_t uses = clock_time(CLOCK_THREAD_CPUTIME_ID);
+    struct trapframe frame;
+
+    if (seen != now || cpus_are_stopped()) {
+        seen = now;
+        used = uses;
+    } else if (uses > used + KERNEL_PATIENCE) {
+        fault_make_frame(context, &frame);
+        panic_at(frame.rip, fault_frame_pointer(&frame), NULL,
+                 "hang: the kernel computes, and comes to no scheduling point");
+    }
+}
+
+not_instrumented void seeded_alarm(const void *context)
+{
+    const struct machine_cpu *machine = &cpu_self()->machine;
+
+    if (machine->in_guest)
+        look_after_guest(machine);
+    else
+        look_after_kernel(context);
 }
 
 bool seeded_guest_ended(void)

@@ -41,5 +41,5 @@ void seeded_wake(void);
 void seeded_guest_begins(void);
 bool seeded_guest_ended(void);
 
-/* SIGALRM came on the host thread that is all CPUs. */
-void seeded_alarm(void);
+/* SIGALRM came on the host thread that is all CPUs, and interrupted `context` (ucontext_t). */
+void seeded_alarm(const void *context);

@@ -191,6 +191,17 @@ def test_a_livelock_is_noticed() -> None:
     assert panic == "livelock: no system call came to an end in 10000 scheduling points"
 
 
+def test_a_kernel_that_hangs_is_noticed() -> None:
+    """Before anybody's patience ends: a search goes on with the next schedule."""
+    words = ("seed=3", "bug=hang")
+    setup = make_setup("vkernel", build=build(), kernel_arguments=words, command="true")
+    outcome = run(setup, timeout=HANG)
+    assert outcome.panic == "hang: the kernel computes, and comes to no scheduling point"
+    report = outcome.panic_report()
+    assert re.search(r"^cpu 0: thread \d+ 'start'\n    hang\+0x", report, re.M), report
+    assert re.search(r"^spinlock 'planted left': held by cpu 0, taken in hang\+0x", report, re.M)
+
+
 @both_machines
 def test_make_boot_shows_the_essential_first(machine: str, make_boot: Boot) -> None:
     done = make_boot(MACHINE=machine, KERNEL_ARGS="panic", CMD="true")

@@ -244,6 +244,14 @@ static __attribute__((noinline)) void livelock(void)
         sched_give_way();
 }
 
+/* Not even that. */
+static __attribute__((noinline)) void hang(void)
+{
+    spin_lock(&left_spinlock);
+    while (zero == 0)
+        sink = 1;
+}
+
 static __attribute__((noinline)) void call_nowhere(void)
 {
     ((void (*)(void))(uintptr_t)(zero + 0x5000))();
@@ -405,6 +413,7 @@ static const struct {
     {"deadlock", deadlock},
     {"spinning_deadlock", spinning_deadlock},
     {"livelock", livelock},
+    {"hang", hang},
     {"call_nowhere", call_nowhere},
 };
 
