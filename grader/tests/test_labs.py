@@ -81,7 +81,7 @@ def test_lab_is_in_the_list(lab: str) -> None:
 
 @each_lab
 def test_reference_passes_public_tests(lab: str, tmp_path: Path) -> None:
-    make(f"LAB={lab}", "MACHINE=vkernel", "kernels")
+    assert make(f"LAB={lab}", "MACHINE=vkernel", "kernels") == ""
     for result in run_lab_tests(lab, BUILD / f"lab-{lab}", tmp_path):
         assert result["outcome"] == "passed", result
 

@@ -73,15 +73,22 @@ static unsigned finished_count; /* finished_lock */
 
 /* --- Steps ---------------------------------------------------------------------------------- */
 
+static uint32_t points_of_its_own(void)
+{
+    const struct thread *self = thread_self();
+
+    return self->schedule_points[0] + self->schedule_points[1];
+}
+
 /* The current thread waits in `lock`, a function of the lab. The value is what it cost: how many
  * scheduling points the thread passed. */
 #define WAIT(subject, lock)                                                                        \
     do {                                                                                           \
-        uint32_t points = thread_self()->schedule_points;                                          \
+        uint32_t points = points_of_its_own();                                                     \
                                                                                                    \
         history_add(subject, "ask");                                                               \
         lock;                                                                                      \
-        history_add_value(subject, "enter", thread_self()->schedule_points - points);              \
+        history_add_value(subject, "enter", points_of_its_own() - points);                         \
     } while (0)
 
 #define LEAVE(subject, unlock)                                                                     \
