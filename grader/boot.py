@@ -31,6 +31,7 @@ from grader.machine import (
     die_with_parent,
     split_words,
 )
+from grader.options import add_machine_options, machine_setup
 from grader.schedules import with_schedule
 
 USAGE_ERROR = 2
@@ -39,17 +40,11 @@ USAGE_ERROR = 2
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="boot", description=__doc__)
     parser.add_argument("--machine", choices=MACHINES, default="vkernel")
-    parser.add_argument("--cpus", default="2")
-    parser.add_argument("--memory", default="128M")
-    parser.add_argument("--build", type=Path, default=Path("build"))
-    parser.add_argument("--image", type=Path, default=Path("build/root.img"))
+    add_machine_options(parser)
     parser.add_argument("--command", default=None, help="default: an interactive shell")
     parser.add_argument("--files", default="", help="HOSTPATH:GUESTPATH ...")
-    parser.add_argument("--kernel-arguments", default="")
-    parser.add_argument("--disks", default="")
     parser.add_argument("--timeout", default="")
     parser.add_argument("--trace", default="", help="a file for the event trace")
-    parser.add_argument("--seed", default="", help="of a repeatable run")
     parser.add_argument("--fail", default="", help="what is to fail: alloc:K,...")
     parser.add_argument("--vmspace", default="", help="how the vkernel runs user programs")
     parser.add_argument("--schedule", default="", help="a file with the choices of such a run")
@@ -158,17 +153,11 @@ def main() -> int:
     if options.timeout and float(options.timeout) == 0:
         timeout = None
     log = options.build / options.machine / "boot.log"
-    setup = Setup(
-        machine=options.machine,
-        image=options.image,
+    setup = machine_setup(
+        options,
+        options.machine,
         command=options.command,
-        cpus=options.cpus,
-        memory=options.memory,
-        kernel_arguments=split_words(options.kernel_arguments),
-        disks=tuple(Path(word) for word in split_words(options.disks)),
-        build=options.build,
         trace=Path(options.trace) if options.trace else None,
-        seed=options.seed.strip() or None,
         fail=options.fail.strip() or None,
         vmspace=options.vmspace.strip() or None,
     )

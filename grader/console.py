@@ -23,10 +23,10 @@ from grader.machine import (
     Setup,
     SetupError,
     die_with_parent,
-    split_words,
     vkernel_arguments,
     x86_64_arguments,
 )
+from grader.options import add_machine_options, machine_setup
 from grader.trace import Channel
 
 # What a rebuild renews in an image that is already there.
@@ -66,28 +66,17 @@ def run_traced(setup: Setup, arguments: List[str]) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="console", description=__doc__)
     parser.add_argument("machine", choices=MACHINES)
-    parser.add_argument("--cpus", default="2")
-    parser.add_argument("--memory", default="128M")
-    parser.add_argument("--build", type=Path, default=Path("build"))
-    parser.add_argument("--image", type=Path, default=Path("build/root.img"))
-    parser.add_argument("--kernel-arguments", default="")
-    parser.add_argument("--disks", default="")
+    add_machine_options(parser)
     parser.add_argument("--trace", default="", help="a file for the event trace")
-    parser.add_argument("--seed", default="", help="of a repeatable run")
     parser.add_argument("--vmspace", default="", help="how the vkernel runs user programs")
     options = parser.parse_args()
     lasting = options.build / options.machine / "root.img"
-    setup = Setup(
-        machine=options.machine,
+    setup = machine_setup(
+        options,
+        options.machine,
         image=lasting,
         writable=True,
-        cpus=options.cpus,
-        memory=options.memory,
-        kernel_arguments=split_words(options.kernel_arguments),
-        disks=tuple(Path(word) for word in split_words(options.disks)),
-        build=options.build,
         trace=Path(options.trace) if options.trace else None,
-        seed=options.seed.strip() or None,
         vmspace=options.vmspace.strip() or None,
     )
     try:

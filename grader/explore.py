@@ -23,7 +23,8 @@ from typing import Callable, Deque, Iterator, List, Optional, Tuple
 from grader import image as images
 from grader.boot import put_files
 from grader.checks import check_memory
-from grader.machine import Setup, SetupError, split_words
+from grader.machine import Setup, SetupError
+from grader.options import add_machine_options, machine_setup
 from grader.schedules import Failure, Result, Runner, Schedule, Step, Symbols, shrink
 
 FOUND, USAGE_ERROR = 1, 2
@@ -303,14 +304,8 @@ def report(
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="explore", description=__doc__)
     parser.add_argument("--command", required=True)
-    parser.add_argument("--build", type=Path, default=Path("build"))
-    parser.add_argument("--image", type=Path, default=Path("build/root.img"))
-    parser.add_argument("--cpus", default="2")
-    parser.add_argument("--memory", default="128M")
-    parser.add_argument("--kernel-arguments", default="")
-    parser.add_argument("--disks", default="")
+    add_machine_options(parser)
     parser.add_argument("--files", default="", help="HOSTPATH:GUESTPATH ...")
-    parser.add_argument("--seed", default="", help="of the first schedule (1)")
     parser.add_argument("--seeds", default="", help="how many schedules (1000)")
     parser.add_argument("--strategy", default="", help="random[:N], pct[:D], bounded[:B]")
     parser.add_argument("--jobs", default="", help="how many at a time (2)")
@@ -420,16 +415,8 @@ def main() -> int:
         signal.signal(signal_number, interrupt)
     try:
         check_memory("vkernel", options.memory)
-        setup = Setup(
-            machine="vkernel",
-            image=options.image,
-            command=options.command,
-            cpus=options.cpus,
-            memory=options.memory,
-            kernel_arguments=split_words(options.kernel_arguments),
-            disks=tuple(Path(word) for word in split_words(options.disks)),
-            build=options.build,
-        )
+        # Each schedule has a seed of its own, from --seed on.
+        setup = machine_setup(options, "vkernel", command=options.command, seed=None)
         runner = Runner(setup, float(options.timeout or 60), options.fsck == "1")
         try:
             if options.files.strip():

@@ -23,6 +23,7 @@ from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 from grader import image as images
 from grader.machine import Outcome, Running, Setup
+from grader.options import add_machine_options, machine_setup
 
 KINDS = ("alloc", "page", "disk-read", "disk-write", "stub")
 SHOWN = 10  # failures in full
@@ -170,11 +171,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--kinds", default="", help="of " + ",".join(KINDS))
     parser.add_argument("--jobs", default="")
     parser.add_argument("--every", default="", help="try only one in so many")
-    parser.add_argument("--cpus", default="2")
-    parser.add_argument("--memory", default="128M")
-    parser.add_argument("--seed", default="")
-    parser.add_argument("--build", type=Path, default=Path("build"))
-    parser.add_argument("--image", type=Path, default=Path("build/root.img"))
+    add_machine_options(parser)
     parser.add_argument("--timeout", default="")
     return parser.parse_args()
 
@@ -186,15 +183,9 @@ def main() -> int:
     if unknown:
         print(f"explore-faults: KINDS: {unknown[0]}: not one of {', '.join(KINDS)}")
         return 2
-    setup = Setup(
-        machine="vkernel",
-        image=options.image,
-        command=options.command,
-        cpus=options.cpus,
-        memory=options.memory,
-        build=options.build,
-        seed=options.seed.strip() or 1,
-    )
+    setup = machine_setup(options, "vkernel", command=options.command)
+    if setup.seed is None:
+        setup = setup.with_(seed=1)
     try:
         summary = explore(
             setup,

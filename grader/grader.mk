@@ -130,7 +130,8 @@ check: check-parts ## All tests, on the host and on both machines (TESTS='-k NAM
 explore-faults: $(OUT)/vkernel/duet $(OUT)/root.img ## Let each allocation, transfer, ... of CMD='...' fail, one run each
 	@$(PYTHON) -m grader.explore_faults --build $(OUT) --image $(OUT)/root.img \
 	    --command "$$CMD" --kinds "$$KINDS" --jobs "$$JOBS" --every "$$EVERY" --cpus "$$CPUS" \
-	    --memory "$$MEM" --seed "$$SEED" --timeout "$$TIMEOUT"
+	    --memory "$$MEM" --kernel-arguments "$$KERNEL_ARGS" \
+	    --disks "$$DISK" --seed "$$SEED" --timeout "$$TIMEOUT"
 
 check-faults: check-parts ## explore-faults on a whole shell session and test programs: an hour
 	@FAULTS=all $(PYTHON) -m pytest -c grader/pytest.ini grader/tests/test_explore_faults.py

@@ -115,6 +115,20 @@ def _lay_out(root: Path, lab: Lab, tree: Path) -> Iterator[Path]:
         yield target
 
 
+def _make(lab: Lab, machines: Sequence[str], tree: Path, what: str) -> None:
+    done = subprocess.run(
+        [*make_words(lab, machines), f"-j{os.cpu_count() or 1}"],
+        cwd=tree,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+    )
+    if done.returncode != 0:
+        text = done.stdout.decode("utf-8", "replace")[-2000:]
+        raise PristineError(f"the {what} of lab {lab.name} does not build:\n{text}")
+
+
 def prepare(root: Path, lab: Lab, machines: Sequence[str], cache: Path) -> Pristine:
     """The pristine tree with its kernels, made if it is not there yet."""
     machines = sorted(machines)
@@ -127,17 +141,7 @@ def prepare(root: Path, lab: Lab, machines: Sequence[str], cache: Path) -> Prist
             part = cache / f".{tree.name}.part"
             shutil.rmtree(part, ignore_errors=True)
             list(_lay_out(root, lab, part))
-            done = subprocess.run(
-                [*make_words(lab, machines), f"-j{os.cpu_count() or 1}"],
-                cwd=part,
-                env=environment(),
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-            )
-            if done.returncode != 0:
-                text = done.stdout.decode("utf-8", "replace")[-2000:]
-                raise PristineError(f"the skeleton of lab {lab.name} does not build:\n{text}")
+            _make(lab, machines, part, "skeleton")
             _build_reference(root, lab, machines, part, cache / f"{lab.name}-{key}.reference")
             for old in cache.glob(f"{lab.name}-*"):
                 if not _is_recent(old):
@@ -160,17 +164,7 @@ def _build_reference(
     shutil.copytree(tree, part, symlinks=True)
     for name in lab.files:
         (part / name).write_bytes((root / name).read_bytes())
-    done = subprocess.run(
-        make_words(lab, machines),
-        cwd=part,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        stdin=subprocess.DEVNULL,
-    )
-    if done.returncode != 0:
-        text = done.stdout.decode("utf-8", "replace")[-2000:]
-        raise PristineError(f"the solution of lab {lab.name} does not build:\n{text}")
+    _make(lab, machines, part, "solution")
     for machine in machines:
         (target / machine).mkdir(parents=True)
         shutil.copy2(kernels_of(part, lab) / machine / "duet", target / machine)

@@ -105,7 +105,8 @@ void schedule_note_progress(uint64_t value)
         return;
     sanitizer_schedule_begin();
     add_to_hash(value);
-    run.progress = run.points;
+    __atomic_store_n(&run.progress, __atomic_load_n(&run.points, __ATOMIC_RELAXED),
+                     __ATOMIC_RELEASE);
     sanitizer_schedule_end();
 }
 
@@ -246,17 +247,19 @@ static void __attribute__((noinline)) schedule_arrived(void)
 
 static void check_limits(void)
 {
-    if (run.points > held_until)
+    /* In this order: other CPUs may go on meanwhile, and `points` is never behind `progress`. */
+    uint64_t progress = __atomic_load_n(&run.progress, __ATOMIC_ACQUIRE);
+    uint64_t points = __atomic_load_n(&run.points, __ATOMIC_RELAXED);
+
+    if (points > held_until)
         held = 0;
-    if (run.points == schedule_until)
+    if (points == schedule_until)
         schedule_arrived();
-    /* On x86_64 another CPU may count between two accesses of this one, so that `progress` is
-     * ahead for a moment. */
-    if (run.points > run.progress && run.points - run.progress > limits.livelock)
+    if (points - progress > limits.livelock)
         panic_explained(deadlock_explain, spins_on,
                         "livelock: no system call came to an end in %lu scheduling points",
                         limits.livelock);
-    if (run.points > limits.points)
+    if (points > limits.points)
         panic("no end after %lu scheduling points", limits.points);
 }
 
@@ -305,7 +308,7 @@ void schedule_reached(enum schedule_kind kind, const void *object, const char *n
     were_on = interrupts_disable();
     sanitizer_schedule_begin();
     cpu = cpu_self();
-    event = ++run.points;
+    event = __atomic_add_fetch(&run.points, 1, __ATOMIC_RELAXED);
     check_limits();
     machine_schedule_tick();
     is_forced = is_wait(kind) || hold(kind, cpu, name);

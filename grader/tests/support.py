@@ -96,3 +96,8 @@ def read_line(machine: Running) -> str:
         return machine.process.stdout.readline().decode()
     finally:
         timer.cancel()
+
+
+def wait_until_up(machine: Running) -> None:
+    """Wait until its command has said `up`."""
+    assert read_line(machine) == "up\n"

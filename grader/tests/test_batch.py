@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import List
 
@@ -18,7 +17,7 @@ from grader import html_report, regrade
 from grader.batch import Store, csv_text
 from grader.processes import processes_with
 from grader.result import Result, Run, Verdict, load
-from grader.tests.support import ROOT, needs
+from grader.tests.support import ROOT, needs, wait_for
 from grader.tests.test_grade import SOLVED, hand_in
 
 HOSTILE = "</pre><script>document.title='stolen'</script>"
@@ -56,9 +55,8 @@ def submissions(tmp_path: Path) -> Path:
 def test_killed_batch_goes_on_where_it_was(submissions: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     with subprocess.Popen(run_batch(submissions, out), cwd=ROOT, stderr=-3) as batch:
-        while not list((out / "cache").glob("*.json")):
-            assert batch.poll() is None
-            time.sleep(0.02)
+        wait_for(lambda: bool(list((out / "cache").glob("*.json"))) or batch.poll() is not None)
+        assert batch.poll() is None
         batch.send_signal(signal.SIGKILL)
     first = list((out / "cache").glob("*.json"))[0]
     written = first.stat().st_mtime_ns
@@ -76,10 +74,7 @@ def test_killed_batch_goes_on_where_it_was(submissions: Path, tmp_path: Path) ->
     assert results["same"].digest == results["s0"].digest
     rows = list(csv.reader((out / "results.csv").read_text().splitlines()))
     assert rows[1][:5] == ["empty", "0", "10", "yes", "refused"] and len(rows) == 6
-    deadline = time.monotonic() + 60
-    while processes_with(str(submissions)) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not processes_with(str(submissions))
+    wait_for(lambda: not processes_with(str(submissions)))
     third = subprocess.run(
         run_batch(submissions, out), cwd=ROOT, stderr=subprocess.PIPE, text=True, timeout=600
     )

@@ -96,18 +96,20 @@ def test_bad_memory_gets_a_sentence(make_boot: Boot, machine: str, memory: str) 
 
 
 def test_a_hang_is_125_and_leaves_nothing(make_boot: Boot, machine: str) -> None:
-    done = make_boot(MACHINE=machine, TIMEOUT=3, CMD="sleep 1000", KERNEL_ARGS="mark=hangtest")
+    mark = f"mark=hangtest-{machine}"
+    done = make_boot(MACHINE=machine, TIMEOUT=3, CMD="sleep 1000", KERNEL_ARGS=mark)
     assert done.returncode == 125
     assert "TIMEOUT" in done.stderr
-    assert not processes_with("mark=hangtest")
+    assert not processes_with(mark)
 
 
 def test_interrupting_leaves_nothing(machine: str) -> None:
     words = ["/usr/bin/python3", "-m", "grader.boot", "--machine", machine]
-    words += ["--command", "echo up; sleep 1000", "--kernel-arguments", "mark=interrupttest"]
+    mark = f"mark=interrupttest-{machine}"
+    words += ["--command", "echo up; sleep 1000", "--kernel-arguments", mark]
     process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     assert process.stdout is not None and process.stdout.readline() == b"up\n"
     process.terminate()
     process.wait()
     process.stdout.close()
-    assert not processes_with("mark=interrupttest")
+    assert not processes_with(mark)

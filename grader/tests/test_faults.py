@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import Iterator, List
 
@@ -15,7 +14,15 @@ from grader import image as images
 from grader.machine import Outcome, Running, Setup, run
 from grader.processes import descendants, is_alive, processes_with
 from grader.terminal import Terminal
-from grader.tests.support import BUILD, HANG, IMAGE, both_machines, make_setup
+from grader.tests.support import (
+    BUILD,
+    HANG,
+    IMAGE,
+    both_machines,
+    make_setup,
+    wait_for,
+    wait_until_up,
+)
 
 VKERNEL = BUILD / "vkernel" / "duet"
 
@@ -70,12 +77,6 @@ def test_bad_arguments_get_a_sentence(arguments: List[str]) -> None:
 def test_help_and_version() -> None:
     assert "-m" in duet("--help").stdout
     assert "Duet" in duet("--version").stdout
-
-
-def wait_until_up(machine: Running) -> None:
-    """Wait until the command has said `up`."""
-    assert machine.process.stdout is not None
-    assert machine.process.stdout.readline() == b"up\n"
 
 
 # --- The root image ----------------------------------------------------------------------------
@@ -146,7 +147,7 @@ def test_image_in_use(image: Path) -> None:
 def test_image_in_use_by_qemu(image: Path) -> None:
     setup = make_setup("x86_64", image=image, writable=True, command="echo up; cat")
     with Running(setup) as first:
-        assert first.process.stdout is not None and first.process.stdout.readline() == b"up\n"
+        wait_until_up(first)
         second = duet("-r", str(image), "-c", "true")
         assert second.returncode != 0 and "in use" in second.stderr
         first.end_input()
@@ -183,10 +184,7 @@ def test_killing_the_vkernel_leaves_no_process() -> None:
         assert len(family) > 3
         machine.process.kill()
         machine.process.wait()
-        deadline = time.monotonic() + HANG
-        while any(map(is_alive, family)) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        assert not any(map(is_alive, family))
+        wait_for(lambda: not any(map(is_alive, family)))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGABRT])
@@ -205,10 +203,8 @@ def test_the_terminal_is_restored_after_sigkill() -> None:
         family = descendants(terminal.machine.process.pid)
         terminal.machine.process.kill()
         terminal.machine.process.wait()
-        deadline = time.monotonic() + HANG
-        while any(map(is_alive, family)) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        assert not any(map(is_alive, family))  # the one that restores it is among them
+        # The one that restores it is among them.
+        wait_for(lambda: not any(map(is_alive, family)))
         assert terminal.is_restored()
 
 

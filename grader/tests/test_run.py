@@ -8,14 +8,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Set
 
 import pytest
 
 from grader import image as images
 from grader.console import prepare_image
 from grader.processes import is_alive, processes_with
-from grader.tests.support import BUILD, HANG, IMAGE, both_machines
+from grader.tests.support import BUILD, HANG, IMAGE, both_machines, wait_for
 
 
 @pytest.fixture
@@ -65,13 +64,6 @@ def test_rebuilt_programs_go_into_an_old_image(tmp_path: Path) -> None:
     assert images.check(lasting) == []
 
 
-def wait_for_the_end(processes: Set[int]) -> bool:
-    deadline = time.monotonic() + HANG
-    while any(map(is_alive, processes)) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return not any(map(is_alive, processes))
-
-
 @both_machines
 def test_the_end_of_makes_shell_is_the_machines(machine: str, build: Path) -> None:
     """A make that is told to stop tells its own child, which is a shell, and no other."""
@@ -88,7 +80,7 @@ def test_the_end_of_makes_shell_is_the_machines(machine: str, build: Path) -> No
     machines = processes_with(str(build))
     shell.terminate()
     shell.wait()
-    assert wait_for_the_end(machines)
+    wait_for(lambda: not any(map(is_alive, machines)))
     shell.stdin.close()
     shell.stdout.close()
     assert images.check(build / machine / "root.img") == []

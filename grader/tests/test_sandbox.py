@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import subprocess
-import time
 from pathlib import Path
 from typing import Callable, Dict, List, Tuple
 
@@ -14,6 +13,7 @@ import pytest
 
 from grader import confine, sandbox
 from grader.sandbox import Confinement, Limits, Report
+from grader.tests.support import wait_for
 
 FORMS = [name for name, _ in sandbox.choices() if name != "user"]
 
@@ -166,10 +166,7 @@ def test_nothing_survives_the_launcher(
         assert len(survivors(mark)) > 1
         launcher.send_signal(number)
         launcher.wait(60)
-    deadline = time.monotonic() + 60
-    while survivors(mark) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert survivors(mark) == []
+    wait_for(lambda: not survivors(mark))
 
 
 BOMB = """

@@ -15,7 +15,7 @@ import pytest
 
 from grader import image as images
 from grader.machine import Running, run
-from grader.tests.support import HANG, IMAGE, SAN, both_machines, make_setup
+from grader.tests.support import HANG, IMAGE, SAN, both_machines, make_setup, wait_until_up
 
 # Processes, pipes, signals, files, sleep, random bytes, the clock and what the kernel counts.
 WORK = """
@@ -124,8 +124,7 @@ def test_how_input_arrives_does_not_matter() -> None:
 def test_a_seeded_run_can_be_told_to_end() -> None:
     setup = make_setup("vkernel", seed=1, command="echo up; while true; do cat; done")
     with Running(setup) as machine:
-        assert machine.process.stdout is not None
-        assert machine.process.stdout.readline() == b"up\n"
+        wait_until_up(machine)
         machine.process.send_signal(signal.SIGTERM)
         machine.process.wait(HANG)
         assert machine.verdict().ended

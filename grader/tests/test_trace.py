@@ -18,7 +18,7 @@ import pytest
 from grader.checks import check_trace
 from grader.machine import Running, Setup, SetupError, run
 from grader.tests.conftest import Boot
-from grader.tests.support import BUILD, HANG, IMAGE, both_machines, make_setup
+from grader.tests.support import BUILD, HANG, IMAGE, both_machines, make_setup, wait_until_up
 from grader.trace import Channel, summary
 
 CPUS, THREADS = 1, 2
@@ -258,8 +258,7 @@ def test_after_signals(number: signal.Signals, tmp_path: Path) -> None:
     command = "while :; do :; done & sleep 1000 & echo up; sleep 1000"
     setup, path = traced("vkernel", tmp_path, command=command)
     with Running(setup, stdin=subprocess.DEVNULL) as machine:
-        assert machine.process.stdout is not None
-        assert machine.process.stdout.readline() == b"up\n"
+        wait_until_up(machine)
         machine.process.send_signal(number)
         machine.process.wait(HANG)
     trace = Trace(path)
@@ -272,8 +271,7 @@ def test_after_an_orderly_end(machine: str, tmp_path: Path) -> None:
     """What `make boot` does when it is told to stop."""
     setup, path = traced(machine, tmp_path, command="echo up; sleep 1000")
     with Running(setup) as running:
-        assert running.process.stdout is not None
-        assert running.process.stdout.readline() == b"up\n"
+        wait_until_up(running)
         running.stop()
         assert running.verdict().ended
     trace = Trace(path)
@@ -286,8 +284,7 @@ def test_after_a_hang(machine: str, tmp_path: Path) -> None:
     """What `make boot` does when the time is over."""
     setup, path = traced(machine, tmp_path, command="echo up; sleep 1000")
     with Running(setup) as running:
-        assert running.process.stdout is not None
-        assert running.process.stdout.readline() == b"up\n"
+        wait_until_up(running)
         running.kill()
     trace = Trace(path)
     check(trace)
