@@ -266,7 +266,8 @@ static bool is_readable(bool may_sleep)
 {
     struct pollfd wait = {STDIN_FILENO, POLLIN, 0};
     struct host_timespec no_time = {0, 0};
-    uint64_t signals = 1UL << (SIGALRM - 1); /* what is blocked meanwhile */
+    /* Blocked meanwhile: the others are for other threads, or would end this process. */
+    uint64_t signals = ~(1UL << (SIGUSR1 - 1));
 
     return host_call(SYS_ppoll, &wait, 1, may_sleep ? NULL : &no_time, &signals, sizeof(signals)) >
            0;

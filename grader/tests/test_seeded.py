@@ -127,7 +127,8 @@ def test_a_seeded_run_can_be_told_to_end() -> None:
         wait_until_up(machine)
         machine.process.send_signal(signal.SIGTERM)
         machine.process.wait(HANG)
-        assert machine.verdict().ended
+        outcome = machine.verdict()
+    assert outcome.ended, (outcome.status, outcome.errors, outcome.log)
 
 
 def test_a_program_that_computes_for_ever_is_reported() -> None:
