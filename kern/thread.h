@@ -77,6 +77,7 @@ struct thread {
     nsec_t run_time;                     /* (q) how long it ran before that */
     nsec_t woken_at;                     /* (q) when it was made runnable; 0: runs, or not traced */
     nsec_t syscall_began;                /* (t) 0: in no system call, or not traced */
+    uint64_t syscall_number;             /* (t) of the last one that is traced */
     uint32_t number;                     /* (i) no other thread has it, ever */
     struct cpu *cpu;                     /* (q) where it runs, or last ran */
     struct list_node run_link;           /* (q) */

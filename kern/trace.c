@@ -177,12 +177,13 @@ void trace_thread_end(struct thread *self)
         return;
     memcpy(&words[1], self->name, sizeof(self->name));
     words[3] = (uint64_t)self->syscall_began;
-    trace_record(TRACE_THREAD_END, syscall_detail(frame_syscall_number(&self->frame)), words);
+    trace_record(TRACE_THREAD_END, syscall_detail(self->syscall_number), words);
     self->syscall_began = 0;
 }
 
 void trace_syscall_enter(struct thread *self, uint64_t number, const uint64_t arguments[6])
 {
+    self->syscall_number = number;
     if (trace_is_on)
         self->syscall_began = trace_record(TRACE_SYSCALL_ENTER, syscall_detail(number), arguments);
 }
@@ -209,12 +210,8 @@ void trace_block_submit(struct block_request *request)
 
 void trace_block_done(const struct block_request *request)
 {
-    const uint64_t words[TRACE_WORDS] = {
-        (uint64_t)request->submitted,
-        request->sector,
-        request->count,
-        (uint64_t)request->error,
-    };
+    const uint64_t words[TRACE_WORDS] = {(uint64_t)request->submitted, request->sector,
+                                         request->count, (uint64_t)request->error};
 
     if (trace_is_on)
         trace_record(TRACE_BLOCK_DONE, block_kind(request), words);

@@ -366,7 +366,7 @@ static void put_last(struct thread *thread, void *unused)
         return;
     put_thread_name(thread->number, quote(thread->name, sizeof(thread->name)), thread->tid);
     if (thread->syscall_began != 0) {
-        put_syscall_end(frame_syscall_number(&thread->frame), thread->syscall_began, at);
+        put_syscall_end(thread->syscall_number, thread->syscall_began, at);
         put("}");
     }
 }

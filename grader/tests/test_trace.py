@@ -246,6 +246,31 @@ def test_a_seed_repeats_its_trace(tmp_path: Path) -> None:
     check(Trace(path))
 
 
+def test_in_the_midst_of_an_execve(tmp_path: Path) -> None:
+    """At each of the last points of the call: it has new registers then, and is still execve."""
+
+    def calls_ended_after(points: int) -> List[bool]:
+        words = ("seed=7", f"points={points}")
+        setup, path = traced("vkernel", tmp_path, command="exec true", kernel_arguments=words)
+        run(setup, timeout=HANG)
+        trace = Trace(path)
+        check(trace)
+        calls = [call for track in list(trace.names) for call in trace.calls(track, "execve")]
+        return ["result" in call.arguments for call in calls]
+
+    both = [True, True]  # the shell and `true`
+    before, after = 0, 1 << 14
+    while after - before > 1:
+        middle = (before + after) // 2
+        if calls_ended_after(middle) == both:
+            after = middle
+        else:
+            before = middle
+    for points in range(after - 8, after):
+        assert calls_ended_after(points) == [True, False]
+    assert calls_ended_after(after) == both
+
+
 def has_said_up(trace: Trace) -> bool:
     calls = [call for track in list(trace.names) for call in trace.calls(track, "write")]
     words = [call.arguments["arguments"].split(", ") for call in calls if call.arguments]
