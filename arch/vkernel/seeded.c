@@ -17,7 +17,8 @@
  * another one in memory that they share. Where it is stopped depends on the host. That is reported:
  * from there on the run may differ from others with the same seed. Its CPU has then been busy for
  * as long in virtual time, during which the others went on. The word `strict` avoids it: then
- * programs are run step by step (trap.c), a step a nanosecond, and stopped after a number of steps.
+ * programs are run step by step (trap.c), each step takes time, and a program is stopped at the
+ * step at which the next event is due, or when it made many.
  *
  * Signals of the host: SIGALRM looks after such programs, and after a kernel that hangs, a few
  * times a second. SIGUSR1 tells of
@@ -44,6 +45,8 @@
 #include <time.h>
 
 #define POINT_TIME 100 /* nanoseconds that pass from one scheduling point to the next */
+#define STEP_TIME  100 /* and with a step of a program */
+#define STEPS_MAX  1000
 
 /* A program is stopped when it has used so much processor time without a trap. */
 #define GUEST_PATIENCE (100 * NSEC_PER_MSEC)
@@ -141,11 +144,6 @@ void seeded_stop(struct cpu *cpu)
 not_instrumented nsec_t seeded_clock(void)
 {
     return now;
-}
-
-not_instrumented void seeded_advance(nsec_t span)
-{
-    now += span;
 }
 
 void seeded_expect_event(nsec_t when)
@@ -274,6 +272,20 @@ not_instrumented void seeded_alarm(const void *context)
         look_after_guest(machine);
     else
         look_after_kernel(context);
+}
+
+not_instrumented uint64_t seeded_steps_allowed(void)
+{
+    if (next_event <= now)
+        return 1;
+    return min(STEPS_MAX, (next_event - now + STEP_TIME - 1) / STEP_TIME);
+}
+
+not_instrumented void seeded_steps_made(uint64_t steps)
+{
+    now += steps * STEP_TIME;
+    if (steps == STEPS_MAX)
+        machine_kick(cpu_self());
 }
 
 bool seeded_guest_ended(void)

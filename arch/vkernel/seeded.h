@@ -28,8 +28,9 @@ void seeded_idle(void);
 /* A timer is set to `when`: the clock will not jump over it. */
 void seeded_expect_event(nsec_t when);
 
-/* Time goes on, `span` nanoseconds. */
-void seeded_advance(nsec_t span);
+/* How many steps a program may make before it is stopped; and how many it made. */
+uint64_t seeded_steps_allowed(void);
+void seeded_steps_made(uint64_t steps);
 
 /* machine_stop() */
 void seeded_stop(struct cpu *cpu);

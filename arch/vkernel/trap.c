@@ -30,8 +30,7 @@
 
 #define REPORTS_MAX 10
 
-#define RFLAGS_TF    0x100
-#define STRICT_STEPS 20000 /* after which a program is stopped */
+#define RFLAGS_TF 0x100
 
 /* --- Running ------------------------------------------------------------------------------- */
 
@@ -94,28 +93,28 @@ static bool is_step(const struct trapframe *frame, const struct vextframe *vfram
            vframe->vx_code == TRAP_TRACE;
 }
 
-/* Run step by step, and stop when a time slice's worth of steps were made. What the program would
- * see of the trap flag is hidden. */
+/* Run step by step, and stop after as many as are allowed now. What the program would see of the
+ * trap flag is hidden. */
 static int run_strictly(struct trapframe *frame)
 {
-    struct machine_cpu *machine = &cpu_self()->machine;
-    unsigned steps = 0;
+    struct vextframe *vframe = cpu_self()->machine.vframe;
+    uint64_t steps = seeded_steps_allowed();
     int error;
 
     if (frame->rflags & RFLAGS_TF) /* the program steps itself */
         return run(frame);
-    do {
-        frame->rflags |= RFLAGS_TF;
-        error = run(frame);
-        frame->rflags &= ~(uint64_t)RFLAGS_TF;
-    } while (error == 0 && is_step(frame, machine->vframe) && ++steps < STRICT_STEPS);
+    frame->rflags |= RFLAGS_TF;
+    vframe->vx_steps = steps - 1;
+    error = run(frame);
+    frame->rflags &= ~(uint64_t)RFLAGS_TF;
     if (error == 0 && frame->trap_number == VMSPACE_SYSCALL)
         frame->r11 &= ~(uint64_t)RFLAGS_TF; /* where SYSCALL saves the flags */
-    if (error == 0 && steps == STRICT_STEPS) {
+    if (error == 0 && is_step(frame, vframe))
         frame->trap_number = VMSPACE_INTERRUPT;
-        machine_kick(cpu_self());
-    }
-    seeded_advance(steps);
+    else
+        steps -= 1 + vframe->vx_steps;
+    vframe->vx_steps = 0;
+    seeded_steps_made(steps);
     return error;
 }
 

@@ -104,7 +104,8 @@ def test_nothing_is_left_when_the_vkernel_is_killed() -> None:
 
 def test_a_strict_run_is_the_same_by_both_means() -> None:
     """Step by step, to the last byte of what the kernel said and counted."""
-    command = "(echo $$; exit 3); echo $?"
+    loop = "(while :; do :; done) & sleep 0.00002; kill $!; wait"
+    command = f"(echo $$; exit 3); echo $?; {loop}"
     outcomes = [
         run(
             make_setup("vkernel", cpus=2, seed=11, vmspace=vmspace, command=command).with_(

@@ -458,6 +458,7 @@ int run_stub(struct stub *stub, struct trapframe *frame, struct vextframe *vfram
     stub->runner = vframe;
     handover_set_deadline(vframe);
     __atomic_store_n(&vframe->host_pid, stub->pid, __ATOMIC_SEQ_CST);
+    stub->words->steps = vframe->vx_steps;
     if (!stub_is_dead(stub)) {
         bind_frame(stub, frame);
         load_registers(stub, frame);
@@ -474,6 +475,7 @@ int run_stub(struct stub *stub, struct trapframe *frame, struct vextframe *vfram
         if (!stub_is_dead(stub))
             stub_kill(stub);
     }
+    vframe->vx_steps = min(vframe->vx_steps, stub->words->steps);
     vframe->host_pid = 0;
     vframe->kicked = 0;
     stub->runner = NULL;

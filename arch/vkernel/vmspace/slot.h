@@ -70,6 +70,17 @@
 #define FRAME_CHILD       32
 #define FRAME_TRAPPED_AT  40
 #define FRAME_RESUMED_AT  48
+#define FRAME_STEPS       64
+
+/* Offsets in the signal frame. */
+#define HOST_RFLAGS 184
+#define HOST_SIGNAL 312
+#define HOST_CODE   320
+
+/* What a step is, made with RFLAGS_TF: a signal, its code. */
+#define STEP_SIGNAL 5 /* SIGTRAP */
+#define STEP_CODE   2 /* TRAP_TRACE */
+#define RFLAGS_TF   0x100
 
 /* Kinds of operations. */
 #define OPERATION_MAP       STUB_FD_MEMORY /* mmap(2) of guest RAM; the kind is the descriptor */
@@ -126,6 +137,7 @@ struct stub_words {
     int64_t child;                   /* the last process cloned */
     uint64_t trapped_at, resumed_at; /* when its turn ended and began, in cycles */
     int64_t tracer;                  /* of the last process cloned, where stubs are traced */
+    uint64_t steps;                  /* steps of the guest that are not to be reported */
 };
 
 _Static_assert(sizeof(struct stub_operation) == 32, "known to the stub");
@@ -136,6 +148,7 @@ _Static_assert(__builtin_offsetof(struct stub_orders, operations) == ORDERS_OPER
 _Static_assert(__builtin_offsetof(struct stub_words, secret) == FRAME_SECRET, "");
 _Static_assert(__builtin_offsetof(struct stub_words, child) == FRAME_CHILD, "");
 _Static_assert(__builtin_offsetof(struct stub_words, resumed_at) == FRAME_RESUMED_AT, "");
+_Static_assert(__builtin_offsetof(struct stub_words, steps) == FRAME_STEPS, "");
 
 /* The addresses just behind the system calls of the resident page: what the filter sees. */
 struct stub_calls {
@@ -190,7 +203,9 @@ struct host_frame {
     uint32_t architecture; /* SIGSYS */
 };
 
-_Static_assert(__builtin_offsetof(struct host_frame, signal) == 312, "the ABI's");
+_Static_assert(__builtin_offsetof(struct host_frame, rflags) == HOST_RFLAGS, "the ABI's");
+_Static_assert(__builtin_offsetof(struct host_frame, signal) == HOST_SIGNAL, "the ABI's");
+_Static_assert(__builtin_offsetof(struct host_frame, code) == HOST_CODE, "the ABI's");
 
 #define USER_CS 0x33
 #define USER_SS 0x2b

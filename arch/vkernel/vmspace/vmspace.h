@@ -55,6 +55,8 @@
 /* One for each virtual CPU; zeroed before its first use, then the library's but for vx_. */
 struct vextframe {
     uint64_t vx_timeout; /* to RUN: return after so many nanoseconds at most; 0: no bound */
+    uint64_t vx_steps;   /* to RUN: so many traps of single steps are not reported; from it: how
+                          * many of them did not come */
     uint64_t vx_address; /* what was accessed, or the instruction's address */
     int vx_signal;       /* TRAP: the signal that a host would send (SIGFPE, SIGILL, ...) */
     int vx_code;         /* TRAP: its si_code */

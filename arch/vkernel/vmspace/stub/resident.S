@@ -4,7 +4,8 @@
  * The host enters stub_handler for each signal of interest, with all signals blocked, on the
  * signal stack in the stub's slot. It tells the vkernel that guest code has stopped, waits for
  * its turn, performs the operations ordered, and returns through the signal frame, which the
- * vkernel has edited meanwhile. With FLAG_STAY it performs operations only.
+ * vkernel has edited meanwhile. With FLAG_STAY it performs operations only. Steps that are not to
+ * be reported it only counts.
  *
  * Guest code may jump to any byte of this page with any registers, and may have filled the slot
  * with anything. Therefore, from the instruction that publishes the trap to the one that ends
@@ -48,7 +49,16 @@ stub_handler:
     lea SLOT_FRAME(%rbx), %rbp
     cmp ORDERS_FRAME(%rbx), %rsp        /* a forged signal stack? the vkernel would read */
     jne stub_stuck                      /* a frame that is not the one of this signal */
-    rdtsc
+    cmpq $0, FRAME_STEPS(%rbp)          /* a step that nobody wants to hear of? */
+    je 1f
+    cmpl $STEP_SIGNAL, HOST_SIGNAL(%rsp)
+    jne 1f
+    cmpl $STEP_CODE, HOST_CODE(%rsp)
+    jne 1f
+    decq FRAME_STEPS(%rbp)
+    orl $RFLAGS_TF, HOST_RFLAGS(%rsp)   /* it may have been a POPF */
+    jmp return
+1:  rdtsc
     shl $32, %rdx
     or %rdx, %rax
     mov %rax, FRAME_TRAPPED_AT(%rbp)
@@ -188,6 +198,7 @@ fs_set:
     shl $32, %rdx
     or %rdx, %rax
     mov %rax, FRAME_RESUMED_AT(%rbp)
+return:
     mov ORDERS_FRAME(%rbx), %rsp
     add $8, %rsp                        /* rt_sigreturn expects the return address popped */
     mov $NR_rt_sigreturn, %eax

@@ -70,6 +70,14 @@ static uint8_t state[16384] __attribute__((aligned(64)));
 static uint64_t state_size; /* of the floating-point state, as the host wants it */
 static bool is_state_lost;  /* the processor's is not the guest's */
 
+/* siginfo_t, as far as it concerns us. */
+static struct {
+    int signal, error, code, padding;
+    uint64_t address;
+    uint32_t call_number, architecture;
+    uint8_t rest[96];
+} info;
+
 static void copy(void *to, const void *from, uint64_t size)
 {
     __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(size) : : "memory");
@@ -201,14 +209,14 @@ static void store_reason(int signal, int code, uint64_t address)
 
 static void take_syscall(void)
 {
-    struct ptrace_syscall_info info = {0};
+    struct ptrace_syscall_info call = {0};
 
-    tracee_request(PTRACE_GET_SYSCALL_INFO, sizeof(info), &info);
+    tracee_request(PTRACE_GET_SYSCALL_INFO, sizeof(call), &call);
     tracee.registers.rax = tracee.registers.orig_rax;
     store_registers();
     store_reason(SIGSYS, 1 /* SYS_SECCOMP */, tracee.registers.rip);
     frame->call_number = (uint32_t)tracee.registers.orig_rax;
-    frame->architecture = info.arch;
+    frame->architecture = call.arch;
 }
 
 /*
@@ -231,13 +239,6 @@ static void take_fault(void)
 
 static void take_signal(int signal)
 {
-    struct {
-        int signal, error, code, padding;
-        uint64_t address;
-        uint32_t call_number, architecture;
-        uint8_t rest[96];
-    } info;
-
     tracee_request(PTRACE_GETSIGINFO, 0, &info);
     if (signal == SIGSEGV && info.code > 0) {
         take_fault();
@@ -285,6 +286,21 @@ static void wait_for_turn(void)
     words->stub_sleeps = 0;
 }
 
+/* Whether it is a step that nobody wants to hear of; then it is counted. */
+static bool count_step(int signal)
+{
+    if (signal != STEP_SIGNAL || words->steps == 0)
+        return false;
+    tracee_request(PTRACE_GETSIGINFO, 0, &info);
+    if (info.code != STEP_CODE)
+        return false;
+    words->steps--;
+    tracee_request(PTRACE_GETREGS, 0, &tracee.registers);
+    tracee.registers.rflags |= RFLAGS_TF; /* it may have been a POPF */
+    tracee_request(PTRACE_SETREGS, 0, &tracee.registers);
+    return true;
+}
+
 static void run_guest(void)
 {
     int signal = SIGUSR1;
@@ -294,7 +310,9 @@ static void run_guest(void)
     load_registers();
     words->resumed_at = cycles();
     if (!tracee.is_kicked)
-        signal = tracee_go_on(PTRACE_SYSEMU, 0);
+        do
+            signal = tracee_go_on(PTRACE_SYSEMU, 0);
+        while (count_step(signal));
     tracee_request(PTRACE_GETREGS, 0, &tracee.registers);
     words->fs_base = tracee.registers.fs_base;
     words->gs_base = tracee.registers.gs_base;

@@ -41,6 +41,13 @@ guest spin                      /* count in rax for ever */
 1:  inc %rax
     jmp 1b
 
+guest clear_trap_flag           /* the same, and hide from a debugger */
+1:  pushf
+    andq $~0x100, (%rsp)
+    popf
+    inc %rax
+    jmp 1b
+
 guest load_spin                 /* read *rdi for ever */
 1:  mov (%rdi), %rax
     jmp 1b
