@@ -158,7 +158,8 @@ def test_the_system_works(duet: Duet) -> None:
     """Pipelines of processes, and a disk without damage; all on shared memory."""
     count, digit = duet.random.randrange(400, 800), duet.random.randrange(1, 9)
     command = (
-        f"probe '1 map 0x10000000 4 rw' '1 fill 0x10000000 4 7' '1 fork 2' '2 hash 0x10000000 4';"
+        "probe '1 map 0x10000000 4 rw' '1 fill 0x10000000 4 7' '1 fork 2' '2 hash 0x10000000 4'"
+        " '2 put 0x10000008 1' '1 hash 0x10000000 4';"
         f" seq {count} | grep {digit} | sort -r > /root/out; wc -l < /root/out; sync"
     )
     run = duet.run(command, cpus=2, keep_image=True)
@@ -166,7 +167,8 @@ def test_the_system_works(duet: Duet) -> None:
     output = run.output.split("\n")
     answers = [line for line in output if ": " in line]
     wanted = Contents(4, 7).hash()
-    duet.check(f"2 hash: {wanted}", answers[-1] if answers else "nothing", STEP_SHARE)
+    duet.check(f"2 hash: {wanted}", answers[-3] if len(answers) > 2 else "nothing", STEP_SHARE)
+    duet.check(f"1 hash: {wanted}", answers[-1], STEP_READ)
     duet.check(str(len(lines)), output[-2].strip() if len(output) > 1 else "nothing", STEP_COPY)
     duet.check("\n".join(lines) + "\n", run.read("/root/out"), STEP_COPY)
     duet.check("no damage", "\n".join(run.damage()) or "no damage", STEP_COPY)

@@ -60,7 +60,7 @@ def test_condvar_wait(duet: Duet) -> None:
     rules = [judge.nobody_is_stuck, judge.passes_values_on, judge.sleeps("buffer")]
     key = duet.random.randrange(1, 1 << 40)
     programs = ["ppp", "ppp", "pp", "qq", "qqqq", "qq"]
-    judge.search(duet, programs, rules, STEP_CONDVAR, times=12, runs=20, key=key)
+    judge.search(duet, programs, rules, STEP_CONDVAR, times=12, runs=40, key=key)
 
 
 def test_condvar_signal(duet: Duet) -> None:
@@ -75,9 +75,12 @@ def test_semaphore(duet: Duet) -> None:
     rules = [judge.unit_counts(units), judge.nobody_is_stuck, judge.sleeps("semaphore")]
     programs = ["dhD", "dzD", "dZDz", "dDdhD", "dzhD"]
     judge.search(duet, programs, rules, STEP_SEMAPHORE, times=4, units=units)
-    one = ["dceDcdcD", "dcD", "dhD"]
+    one = ["dcD", "dhD"] * 2
     rules = [judge.unit_counts(1), judge.nobody_is_stuck, judge.counts]
-    judge.search(duet, one[1:] + one[1:], rules, STEP_SEMAPHORE, times=4, units=1)
+    judge.search(duet, one, rules, STEP_SEMAPHORE, times=4, units=1)
+    # Two units come at once, for two who sleep, and then nobody comes any more.
+    last = ["dZD", "dZD", "zdD", "zdD"]
+    judge.search(duet, last, [judge.unit_counts(2), judge.nobody_is_stuck], STEP_SEMAPHORE, units=2)
 
 
 def test_rwlock_excludes(duet: Duet) -> None:
