@@ -1,4 +1,5 @@
-/* unit: kern/mutex.c kern/spinlock.c kern/wait.c kern/test/check.c kern/test/fake_cpu.c kern/test/fake_trace.c */
+/* unit: kern/mutex.c kern/spinlock.c kern/wait.c kern/ticket_lock.c kern/semaphore.c kern/rwlock.c
+ * kern/test/check.c kern/test/fake_cpu.c kern/test/fake_trace.c */
 /*
  * Locks and wait queues, without a machine: one pretended CPU with two threads. A thread that
  * would sleep calls `while_asleep` instead, which plays what others do meanwhile.
@@ -10,9 +11,12 @@
 #include "kern/cpu.h"
 #include "kern/mutex.h"
 #include "kern/print.h"
+#include "kern/rwlock.h"
 #include "kern/sched.h"
+#include "kern/semaphore.h"
 #include "kern/signal.h"
 #include "kern/thread.h"
+#include "kern/ticket_lock.h"
 #include "kern/wait.h"
 #include <asm/prctl.h>
 #include <sys/syscall.h>
@@ -246,6 +250,91 @@ static void test_mutex_order(void)
     CHECK_PANICS(mutex_lock(&mutex), "sleeping with a spinlock held: low");
 }
 
+static void test_ticket_lock(void)
+{
+    struct ticket_lock lock, outer;
+
+    reset();
+    ticket_init(&lock);
+    ticket_init(&outer);
+    lock.next = lock.serving = UINT32_MAX; /* so that the numbers wrap around */
+    for (int i = 0; i < 3; i++) {
+        ticket_lock(&outer);
+        ticket_lock(&lock);
+        CHECK(!ticket_trylock(&lock));
+        ticket_unlock(&lock);
+        CHECK(!interrupts_are_enabled()); /* the outer one is still held */
+        ticket_unlock(&outer);
+        CHECK(interrupts_are_enabled());
+        CHECK(ticket_trylock(&lock));
+        CHECK(!interrupts_are_enabled());
+        ticket_unlock(&lock);
+        CHECK(interrupts_are_enabled());
+    }
+    CHECK(lock.next == lock.serving);
+}
+
+static struct semaphore semaphore;
+
+/* A unit comes, and somebody else takes it before the sleeper looks; then there is one for it. */
+static void give_after_a_thief(void)
+{
+    semaphore_give(&semaphore);
+    if (sleeps == 1)
+        CHECK(semaphore_try(&semaphore));
+}
+
+static void test_semaphore(void)
+{
+    reset();
+    semaphore_init(&semaphore, "semaphore", 2);
+    semaphore_take(&semaphore);
+    CHECK(semaphore_try(&semaphore));
+    CHECK(!semaphore_try(&semaphore));
+    semaphore_give(&semaphore);
+    CHECK(semaphore_try(&semaphore));
+    while_asleep = give_after_a_thief;
+    semaphore_take(&semaphore);
+    CHECK(sleeps == 2);
+    CHECK(!semaphore_try(&semaphore));
+    CHECK(interrupts_are_enabled());
+}
+
+static struct rwlock rwlock;
+
+static void writer_leaves(void)
+{
+    rwlock_write_unlock(&rwlock);
+}
+
+static void reader_leaves(void)
+{
+    rwlock_read_unlock(&rwlock);
+}
+
+static void test_rwlock(void)
+{
+    reset();
+    rwlock_init(&rwlock, "rwlock");
+    rwlock_read_lock(&rwlock);
+    rwlock_read_lock(&rwlock); /* on another's behalf: readers do not wait for readers */
+    CHECK(sleeps == 0);
+    rwlock_read_unlock(&rwlock);
+    while_asleep = reader_leaves; /* the last reader lets the writer in */
+    rwlock_write_lock(&rwlock);
+    CHECK(sleeps == 1);
+    while_asleep = writer_leaves; /* which lets the next one in, reader or writer */
+    rwlock_write_lock(&rwlock);
+    CHECK(sleeps == 2);
+    rwlock_read_lock(&rwlock);
+    CHECK(sleeps == 3);
+    rwlock_read_unlock(&rwlock);
+    rwlock_write_lock(&rwlock); /* all have left: it is free */
+    CHECK(sleeps == 3);
+    rwlock_write_unlock(&rwlock);
+    CHECK(interrupts_are_enabled());
+}
+
 int main(void)
 {
     syscall(SYS_arch_prctl, ARCH_SET_GS, &cpus[0].machine);
@@ -256,5 +345,8 @@ int main(void)
     test_mutex();
     test_mutex_contended();
     test_mutex_order();
+    test_ticket_lock();
+    test_semaphore();
+    test_rwlock();
     return check_report();
 }
