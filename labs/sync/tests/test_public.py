@@ -98,7 +98,9 @@ def test_readers_together(duet: Duet) -> None:
 def test_the_system_works(duet: Duet) -> None:
     """Pipelines and the file system: the kernel's own locks are of this kind."""
     count, digit = duet.random.randrange(400, 800), duet.random.randrange(1, 9)
-    command = f"seq {count} | grep {digit} | sort -r > /root/out; wc -l < /root/out; sync"
+    # All of them want the folder at the same time, and have to wait for each other.
+    command = "for n in 1 2 3 4 5 6; do (mkdir /root/d$n; rmdir /root/d$n) & done; wait; "
+    command += f"seq {count} | grep {digit} | sort -r > /root/out; wc -l < /root/out; sync"
     words = ("strategy=random:40",)
     run = duet.run(command, cpus=2, keep_image=True, seed=11, kernel_arguments=words)
     lines = sorted((str(n) for n in range(1, count + 1) if str(digit) in str(n)), reverse=True)
