@@ -379,7 +379,7 @@ static char state_letter(struct process *process)
     if (process_is_stopped(process))
         return 'T';
     list_for_each (&process->threads, thread, struct thread, process_link) {
-        if (thread->state == THREAD_RUNNING)
+        if (__atomic_load_n(&thread->state, __ATOMIC_RELAXED) == THREAD_RUNNING)
             return 'R';
     }
     return 'S';

@@ -247,7 +247,8 @@ void sched_give_way(void)
     self->gives_way = true;
     spin_lock(&cpu->queue.lock);
     if (self != cpu->idle) {
-        assert(self->state == THREAD_RUNNING); /* who is about to sleep has interrupts off */
+        /* Who is about to sleep has interrupts off. */
+        assert(__atomic_load_n(&self->state, __ATOMIC_RELAXED) == THREAD_RUNNING);
         push(&cpu->queue, self);
     }
     choose_and_switch(cpu);
