@@ -48,7 +48,7 @@ BUGS = [
     Bug("use_after_free", "partings", 400, "panic: "),
     Bug("tlb", "protections", 300, "panic: stale TLB entry: "),
     Bug("run_queue", "ping_pong", 50, "panic: assertion failed: "),
-    Bug("interrupts_on", "ping_pong", 50, "panic: assertion failed: self->state", cpus=1),
+    Bug("interrupts_on", "ping_pong", 50, "panic: assertion failed: ", cpus=1),
     Bug("torn_rename", "moves", 100, "file system: ", fsck=True, seen="names: 4"),
 ]
 
