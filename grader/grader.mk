@@ -127,8 +127,8 @@ spread = $(shell $(PYTHON) -c 'import xdist' 2>/dev/null && echo '-n auto --dist
 check: check-parts ## All tests, on the host and on both machines (TESTS='-k NAME' for some)
 	@$(PYTHON) -m pytest -c grader/pytest.ini $(spread) grader/tests $(value TESTS)
 
-explore-faults: $(OUT)/vkernel/duet $(OUT)/root.img ## Let each allocation, transfer, ... of CMD='...' fail, one run each
-	@$(PYTHON) -m grader.explore_faults --build $(OUT) --image $(OUT)/root.img \
+explore-faults: $(BUILD)/vkernel/duet $(OUT)/root.img ## Let each allocation, transfer, ... of CMD='...' fail, one run each
+	@$(PYTHON) -m grader.explore_faults --build $(BUILD) --image $(OUT)/root.img \
 	    --command "$$CMD" --kinds "$$KINDS" --jobs "$$JOBS" --every "$$EVERY" --cpus "$$CPUS" \
 	    --memory "$$MEM" --kernel-arguments "$$KERNEL_ARGS" \
 	    --disks "$$DISK" --seed "$$SEED" --timeout "$$TIMEOUT"

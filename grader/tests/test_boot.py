@@ -104,7 +104,7 @@ def test_a_hang_is_125_and_leaves_nothing(make_boot: Boot, machine: str) -> None
 
 
 def test_interrupting_leaves_nothing(machine: str) -> None:
-    words = ["/usr/bin/python3", "-m", "grader.boot", "--machine", machine]
+    words = ["/usr/bin/python3", "-m", "grader.boot", "--machine", machine, "--build", str(BUILD)]
     mark = f"mark=interrupttest-{machine}"
     words += ["--command", "echo up; sleep 1000", "--kernel-arguments", mark]
     process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
